@@ -1,0 +1,155 @@
+"""One spelling of each elementwise function for floats, quantities and arrays.
+
+The formula rooms call these instead of ``math`` or ``numpy``. Plain numbers are answered by
+the standard library; anything that speaks ``__array_ufunc__`` (NumPy, Dask and pint
+objects) is answered by NumPy's function of the same name, which such objects take over.
+NumPy is imported only then, so the formula rooms work where it is not installed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+__all__ = [
+    "ParameterError",
+    "ceil",
+    "check_choice",
+    "check_range",
+    "every",
+    "floor",
+    "log2",
+    "maximum",
+    "minimum",
+    "where",
+]
+
+
+class ParameterError(ValueError):
+    """A parameter has a value that is not allowed; the message is one line."""
+
+
+def _is_array(*values: Any) -> bool:
+    return any(hasattr(value, "__array_ufunc__") for value in values)
+
+
+def maximum(a, b):
+    """The larger of two values, element by element (same unit as the inputs)."""
+    if _is_array(a, b):
+        import numpy
+
+        return numpy.maximum(a, b)
+    return a if a >= b else b
+
+
+def minimum(a, b):
+    """The smaller of two values, element by element (same unit as the inputs)."""
+    if _is_array(a, b):
+        import numpy
+
+        return numpy.minimum(a, b)
+    return a if a <= b else b
+
+
+def where(condition, a, b):
+    """``a`` where the condition holds, else ``b``, element by element."""
+    if _is_array(condition, a, b):
+        import numpy
+
+        return numpy.where(condition, a, b)
+    return a if condition else b
+
+
+def floor(x):
+    """The largest whole number not above ``x``; a float, as NumPy gives it."""
+    if _is_array(x):
+        import numpy
+
+        return numpy.floor(x)
+    return float(math.floor(x)) if math.isfinite(x) else x
+
+
+def ceil(x):
+    """The smallest whole number not below ``x``; a float, as NumPy gives it."""
+    if _is_array(x):
+        import numpy
+
+        return numpy.ceil(x)
+    return float(math.ceil(x)) if math.isfinite(x) else x
+
+
+def log2(x):
+    """The logarithm to base two of a positive, dimensionless ``x``."""
+    if _is_array(x):
+        import numpy
+
+        return numpy.log2(x)
+    return math.log2(x)
+
+
+def every(condition) -> bool:
+    """Whether a condition holds for a number, or for every element of an array; lazy arrays (Dask) pass unseen."""
+    if isinstance(condition, bool) or hasattr(condition, "dask"):
+        return bool(condition is not False)
+    import numpy
+
+    return bool(numpy.all(condition))
+
+
+def check_range(name: str, value, low: float | None = None, high: float | None = None, *, open_low: bool = False):
+    """Return ``value`` if all of it lies within the bounds, else stop with one clear line.
+
+    ``open_low`` leaves ``low`` itself out. NaN is never allowed. Lazy arrays (Dask) pass
+    unchecked, since looking at them would compute them.
+
+    Raises
+    ------
+    ParameterError
+        Names the parameter, the offending value and what is allowed.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        ok = value == value and (low is None or (value > low if open_low else value >= low))
+        if ok and (high is None or value <= high):
+            return value
+        raise ParameterError(f"{name} = {value!r} is not allowed: {_allowed(low, high, open_low)}")
+    if hasattr(value, "dask"):
+        return value
+    if not hasattr(value, "__array_ufunc__"):
+        shown = value if isinstance(value, bool) else repr(str(value)[:60])
+        raise ParameterError(f"{name} = {shown} is not allowed: it must be a number")
+    import numpy
+
+    ok = value == value
+    if low is not None:
+        ok = ok & (value > low if open_low else value >= low)
+    if high is not None:
+        ok = ok & (value <= high)
+    if every(ok):
+        return value
+    flat = numpy.ravel(value)
+    worst = flat[int(numpy.argmin(numpy.ravel(ok)))]
+    raise ParameterError(f"{name} = {worst} is not allowed: {_allowed(low, high, open_low)}")
+
+
+def check_choice(name: str, value: str, allowed) -> str:
+    """Return ``value`` if it is one of ``allowed``, else stop with one line that lists them.
+
+    Raises
+    ------
+    ParameterError
+        Names the parameter, the value and what is allowed.
+    """
+    if value in allowed:
+        return value
+    raise ParameterError(
+        f"{name} = {str(value)[:60]!r} is not allowed: it must be one of {', '.join(map(str, allowed))}"
+    )
+
+
+def _allowed(low, high, open_low: bool) -> str:
+    parts = []
+    if low is not None:
+        parts.append(f"above {low:g}" if open_low else f"at least {low:g}")
+    if high is not None:
+        parts.append(f"at most {high:g}")
+    return "it must be " + (" and ".join(parts) or "a number")

@@ -1,0 +1,116 @@
+"""The chapter under other assumptions, each result held against the library called directly."""
+
+import pytest
+from notebook_runner import run
+
+from llm_economics import catalog, training
+from llm_economics.catalog import ROOT
+from llm_economics.elementwise import ParameterError
+
+CHAPTER = ROOT / "chapters/llama3-cluster-sizing.ipynb"
+DEFAULTS = {
+    "gpu_hours_70b": 6.4e6,
+    "gpu_hours_8b": 1.3e6,
+    "window_days": 90.0,
+    "cycle_per_pretraining": 3.0,
+    "train_tokens": 15e12,
+    "precision": "bf16",
+    "mfu": 0.40,
+    "h100_usd_per_hour": 2.00,
+}
+
+
+def expected(**changes) -> dict[str, float]:
+    """The named results, from the library and from data alone."""
+    p = {**DEFAULTS, **changes}
+    n_8b, n_70b = (float(catalog.load("models").set_index("model").params_exact[f"Llama 3 {m} (=3.1 {m})"])
+                   for m in ("8B", "70B"))  # fmt: skip
+    peak = catalog.accelerator("H100").peak(p["precision"])
+    seconds = p["gpu_hours_70b"] * 3600
+    work = training.training_flops(n_70b, p["train_tokens"])
+    cards = training.solve("accelerators", accelerator_time=seconds, wall_time=p["window_days"] * 86400)
+    return {
+        "cards_in_window": cards,
+        "cluster_for_cycle": cards * p["cycle_per_pretraining"],
+        "mfu_70b": training.solve("mfu", flops=work, peak_flops=peak, accelerator_time=seconds),
+        "mfu_8b": training.mfu(training.training_flops(n_8b, p["train_tokens"]), p["gpu_hours_8b"] * 3600, peak),
+        "tokens_per_parameter_70b": training.tokens_per_parameter(p["train_tokens"], n_70b),
+        "data_growth_over_llama2": p["train_tokens"] / 2e12,
+        "ms_per_step_if_batch_were_8k": 1e3 * p["window_days"] * 86400 * 8192 / p["train_tokens"],
+        "usd_70b": training.cost(p["gpu_hours_70b"], p["h100_usd_per_hour"]),
+        "hours_70b_at_assumed_mfu": training.accelerator_time(work, peak, p["mfu"]) / 3600,
+        "run_level_mfu_405b": 6 * 405853388800 * 15.6e12 / (30.84e6 * 3600 * 989.4e12),
+        "days_405b": 30.84e6 / 16384 / 24,
+        "hours_between_interruptions": 54 * 24 / 419,
+        "interruptions_70b": p["gpu_hours_70b"] / (54 * 24 / 419 * 16384),
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"window_days": 60.0, "mfu": 0.45, "h100_usd_per_hour": 1.5, "gpu_hours_8b": 1.2e6},
+        {"precision": "fp8", "train_tokens": 20e12, "gpu_hours_70b": 7e6, "cycle_per_pretraining": 2.0},
+    ],
+    ids=["defaults", "cheaper and faster", "fp8, more tokens"],
+)
+def test_results_equal_the_library(changes):
+    _, results = run(CHAPTER, **changes)
+    wanted = expected(**changes)
+    assert set(results) == set(wanted)
+    for name, value in wanted.items():
+        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_the_numbers_of_the_argument():
+    verdicts, results = run(CHAPTER)
+    assert round(results["cards_in_window"]["value"]) == 2963
+    assert results["mfu_8b"]["value"] == pytest.approx(0.156, abs=5e-4)
+    assert results["mfu_70b"]["value"] == pytest.approx(0.279, abs=5e-4)
+    found = {name: row["verdict"] for name, row in verdicts.items()}
+    assert len(found) == 25
+    assert {name for name, verdict in found.items() if verdict == "fails"} == {"llama3-013", "llama3-015", "llama3-020"}
+    assert found["llama3-009"] == "holds" and found["llama3-011"] == "holds if"
+
+
+@pytest.mark.parametrize(
+    ("claim", "parameter"),
+    [("llama3-011", "cycle_per_pretraining"), ("llama3-009", "window_days"), ("llama3-014", "gpu_hours_8b"),
+     ("llama3-006", "train_tokens")],
+)  # fmt: skip
+def test_verdicts_flip_where_they_say(claim, parameter):
+    before, _ = run(CHAPTER)
+    at = before[claim]["flips_at"]
+    assert at["parameter"] == parameter
+    sides = [run(CHAPTER, **{parameter: at["value"] * factor})[0][claim]["verdict"] for factor in (0.9999, 1.0001)]
+    assert len(set(sides)) == 2, sides
+
+
+def test_the_window_of_sixty_days_flips_the_cluster():
+    verdicts, _ = run(CHAPTER, window_days=60.0)
+    assert verdicts["llama3-009"]["verdict"] == "fails"
+    assert verdicts["llama3-011"]["verdict"] == "fails"
+
+
+def test_parameters_start_from_the_published_facts():
+    assert catalog.fact("llama3", "gpu_hours_70b", "GPU-hour") == DEFAULTS["gpu_hours_70b"]
+    assert catalog.fact("llama3", "gpu_hours_8b", "GPU-hour") == DEFAULTS["gpu_hours_8b"]
+    assert catalog.fact("llama3", "pretraining_tokens_min", "token") == DEFAULTS["train_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
+        ({"window_days": 0}, "window_days = 0 is not allowed: it must be above 0 and at most 3650"),
+        ({"h100_usd_per_hour": -1}, "h100_usd_per_hour = -1 is not allowed: it must be at least 0 and at most 100"),
+        ({"precision": "fp4"}, "precision = 'fp4' is not allowed: H100 SXM5 80GB has dense peaks for "
+                               "bf16, fp16, fp8, int8"),
+        ({"mfu": "high"}, "mfu = 'high' is not allowed: it must be a number (fraction)"),
+    ],
+)  # fmt: skip
+def test_bad_values_stop_with_one_line(changes, line):
+    with pytest.raises(ParameterError) as error:
+        run(CHAPTER, **changes)
+    assert str(error.value) == line
