@@ -1,0 +1,161 @@
+"""The chapter under other assumptions, each result held against the library called directly."""
+
+import math
+from functools import cache
+
+import pytest
+from notebook_runner import run
+
+from llm_economics import catalog, cost, serving
+from llm_economics.catalog import ROOT
+from llm_economics.elementwise import ParameterError
+from llm_economics.hardware import Link, System, bytes_per_value
+from llm_economics.parallelism import Split
+
+CHAPTER = ROOT / "chapters/cerebras-sram.ipynb"
+DEFAULTS = {
+    "weight_format": "bf16",
+    "context_tokens": 8192,
+    "batch": 1,
+    "gpu_tokens_per_second": 90.0,
+    "h100_bandwidth_tb_per_s": 3.35,
+    "small_chip_mb": 200.0,
+    "wafer_usd": 1.5e6,
+    "h100_usd_per_hour": 2.00,
+}
+OTHERS = [
+    {},
+    {"weight_format": "fp8", "context_tokens": 2048, "batch": 100, "wafer_usd": 2.5e6},
+    {"context_tokens": 32768, "batch": 20, "h100_bandwidth_tb_per_s": 3.0, "wafer_usd": 1e6, "h100_usd_per_hour": 5.0},
+]
+
+
+@cache
+def default_run():
+    return run(CHAPTER)
+
+
+def expected(**changes) -> dict[str, float]:
+    """The named results, from the library and from data alone."""
+    p = {**DEFAULTS, **changes}
+    kv = {"8B": 131072, "20B": 131072, "70B": 327680, "405B": 516096}
+    parameters = {"8B": 8030261248, "20B": 20e9, "70B": 70553706496, "405B": 405853388800}
+    unread = {"8B": 128256 * 4096, "70B": 128256 * 8192}  # one row of the embedding table is looked up
+    size, context = bytes_per_value(p["weight_format"]), p["context_tokens"]
+    weights = {name: n * size for name, n in parameters.items()}
+
+    def wafers(name, sequences):
+        return math.ceil((weights[name] + sequences * kv[name] * context) / 44e9)
+
+    def share(name, speed):
+        return speed * ((parameters[name] - unread[name]) * size + kv[name] * context) / 21e15
+
+    def sequences(name):
+        return (44e9 * wafers(name, 0) - weights[name]) // (kv[name] * context)
+
+    arch = catalog.model("Llama 3 70B")
+    m_70b = serving.model_from_architecture(arch, weights=p["weight_format"])
+    cs3 = System("4 CS-3", catalog.accelerator("WSE-3"), 4, 1, Link("fabric", 1e15), Link("I/O", 150e9))
+    step = serving.decode(m_70b, cs3, 1, context, Split(pipeline=4)).step
+    explained = 450 * (step.memory_s + step.compute_s + step.link_s)
+    h100 = catalog.accelerator("H100")
+    full, nvlink = serving.model_from_architecture(arch), Link("NVLink", 450e9, 3e-6)
+    speed = {
+        n: 1 / serving.decode(full, System("H100s", h100, n, 8, nvlink), 1, 2185, bound="sum").seconds for n in (4, 8)
+    }
+    azure = cost.blended_price(2.68, 3.54, 0.75)
+    others = sorted([azure, 0.59 * 0.75 + 0.79 * 0.25, 0.99, 0.88, 1.0, 1.0 * 0.75 + 3.0 * 0.25])
+    hourly = 4 * (p["wafer_usd"] / 4 / 8766 + 23 * 0.10)
+    return {
+        "bandwidth_at_10": 10 * 2 * parameters["70B"] / 1e12,
+        "bandwidth_at_1000": 1000 * 2 * parameters["70B"] / 1e12,
+        "h100_limit_70b": p["h100_bandwidth_tb_per_s"] * 1e12 / 2 / parameters["70B"],
+        "speedup_4_to_8_h100": speed[8] / speed[4],
+        "sram_share_8b": share("8B", 1800),
+        "sram_share_70b": share("70B", 450),
+        "explained_share_70b": explained,
+        "unexplained_per_layer": (1 - explained) / 450 / 80 * 1e6,
+        **{f"wafers_{name.lower()}": wafers(name, 0) for name in ("20B", "70B", "405B")},
+        **{f"wafers_{name.lower()}_with_cache": wafers(name, p["batch"]) for name in ("20B", "70B", "405B")},
+        **{f"sequences_{name.lower()}": sequences(name) for name in ("8B", "70B")},
+        "price_against_azure": 0.6 / azure,
+        "price_against_median": 0.6 / ((others[2] + others[3]) / 2),
+        "streams_to_break_even": hourly / (450 * 4 * 3600 * 0.60e-6),
+    }
+
+
+@pytest.mark.parametrize("changes", OTHERS, ids=["defaults", "8 bits, short contexts", "long contexts"])
+def test_results_equal_the_library(changes):
+    _, results = run(CHAPTER, **changes) if changes else default_run()
+    wanted = expected(**changes)
+    assert set(results) == set(wanted)
+    for name, value in wanted.items():
+        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_every_claim_of_the_chapter_has_a_verdict():
+    verdicts, _ = default_run()
+    claims = catalog.load("claims")
+    assert set(verdicts) == set(claims[claims.chapter == "cerebras-sram"].id)
+
+
+@pytest.mark.parametrize(
+    ("claim", "parameter", "below", "above"),
+    [
+        ("cerebras-001", "gpu_tokens_per_second", "holds if", "fails"),
+        ("cerebras-019", "h100_bandwidth_tb_per_s", "fails", "holds"),
+        ("cerebras-027", "h100_bandwidth_tb_per_s", "holds", "fails"),
+        ("cerebras-029", "small_chip_mb", "fails", "holds"),
+        ("cerebras-040", "h100_usd_per_hour", "fails", "holds"),
+    ],
+)
+def test_verdicts_flip_where_the_chapter_says(claim, parameter, below, above):
+    edge = default_run()[0][claim]["flips_at"]
+    assert edge["parameter"] == parameter
+    for factor, wanted in ((1 - 1e-4, below), (1 + 1e-4, above)):
+        assert run(CHAPTER, **{parameter: edge["value"] * factor})[0][claim]["verdict"] == wanted
+
+
+def test_eight_bits_make_at_least_four_wafers_fall():
+    assert default_run()[0]["cerebras-034"]["verdict"] == "holds"
+    assert run(CHAPTER, weight_format="fp8")[0]["cerebras-034"]["verdict"] == "fails"
+    assert default_run()[0]["cerebras-016"]["verdict"] == "holds if"
+    assert run(CHAPTER, batch=2)[0]["cerebras-016"]["verdict"] == "fails"
+
+
+CHANGED = {
+    "weight_format": "fp8",
+    "context_tokens": 2048,
+    "batch": 40,
+    "gpu_tokens_per_second": 131.0,
+    "h100_bandwidth_tb_per_s": 3.0,
+    "small_chip_mb": 230.0,
+    "wafer_usd": 2.5e6,
+    "h100_usd_per_hour": 6.0,
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_every_parameter_matters(name):
+    def outcome(**parameters):
+        verdicts, results = run(CHAPTER, **parameters) if parameters else default_run()
+        return {i: v["computed_value"] for i, v in verdicts.items()}, {i: r["value"] for i, r in results.items()}
+
+    assert set(CHANGED) == set(DEFAULTS)
+    assert outcome(**{name: CHANGED[name]}) != outcome()
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"batch": 0}, "batch = 0 is not allowed"),
+        ({"context_tokens": 1.5}, "context_tokens = '1.5' is not allowed"),
+        ({"weight_format": "int7"}, "weight_format = 'int7' is not allowed"),
+        ({"wafer_usd": -1.0}, "wafer_usd = -1.0 is not allowed"),
+        ({"h100_bandwidth_tb_per_s": 0.0}, "h100_bandwidth_tb_per_s = 0.0 is not allowed"),
+    ],
+)
+def test_bad_parameters_stop_with_one_line(bad, message):
+    with pytest.raises(ParameterError, match=message) as stopped:
+        run(CHAPTER, **bad)
+    assert "\n" not in str(stopped.value)
