@@ -601,6 +601,7 @@ FILES: dict[str, type[Row]] = {
     "aged": AgedRow,
     "api_prices": ApiPriceRow,
     "breakeven": FactRow,
+    "cerebras_facts": FactRow,
     "cerebras_groq": VendorFactRow,
     "claims": ClaimRow,
     "databricks": DatabricksRow,
@@ -613,11 +614,14 @@ FILES: dict[str, type[Row]] = {
     "hardware": HardwareRow,
     "inferencemax_iso_interactivity": IsoInteractivityRow,
     "inferencemax_rows": InferenceMaxRow,
+    "interconnect": FactRow,
     "llama3": FactRow,
     "measured_serving": MeasuredServingRow,
     "models": ModelRow,
     "mpt_benchmarks": MptBenchmarkRow,
+    "outcomes": FactRow,
     "serving_validation": ServingValidationRow,
+    "token_costs": FactRow,
     "training_runs": TrainingRunRow,
 }
 """The model of each file in ``data/``; a new file needs one line here."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from llm_economics import catalog
 from llm_economics.elementwise import ParameterError
-from llm_economics.units import rounded
+from llm_economics.units import rounded, show
 
 VERDICT_MIME = "application/vnd.llm-economics.verdict+json"
 RESULT_MIME = "application/vnd.llm-economics.result+json"
@@ -316,6 +316,15 @@ def _flip(flips_at: Any) -> Any:
     return flips_at
 
 
+def stated_value(row: Mapping[str, Any]) -> str:
+    """What a claim's record states, as numbers in its unit where it states numbers, else as printed."""
+    low, high = row["stated_low"], row["stated_high"]
+    if low is None:
+        return row["stated_text"] or "—"
+    numbers = " to ".join(show(value, digits=4, words=True) for value in sorted({low, high}))
+    return numbers if row["unit"] == "unstated" else f"{numbers} {row['unit']}"
+
+
 def flip_text(flips_at: Any) -> str:
     """Where a verdict flips, in words."""
     if not flips_at:
@@ -331,7 +340,7 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(map(_text, value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:,.6g}" if 1e-4 <= abs(value) < 1e9 or value == 0 else f"{value:.6g}"
+        return f"{value:,.6g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else show(value, digits=6, words=True)
     return str(value)
 
 
@@ -364,6 +373,13 @@ def _show(thing: Any) -> None:
     from IPython.display import display
 
     display(thing)
+
+
+def table(frame: Any, **options: Any) -> Any:
+    """A frame as a plain table without its index, the same text on every run; ``options`` are those of ``to_html``."""
+    from IPython.display import HTML
+
+    return HTML(frame.to_html(**{"index": False, "border": 0, "classes": "dataframe", **options}))
 
 
 def chapters_folder() -> Path:
@@ -430,16 +446,17 @@ def table_html(rows: Iterable[Mapping[str, Any]]) -> str:
         answered = row["verdict"] != NOT_YET
         link = f'<a href="{row["chapter"]}.html#{row["id"]}">{row["id"]}</a>'
         yield link if answered else row["id"]
-        yield escape(row["statement"])
-        yield escape(f"{row['stated_text']} {row['unit'] if row['unit'] != 'unstated' else ''}".strip() or "—")
-        yield escape(_text(row["computed_value"]))
         yield escape(row["verdict"])
+        yield escape(row["statement"])
+        yield escape(stated_value(row))
+        yield escape(_text(row["computed_value"]))
 
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("claim", "statement", "stated", "computed", "verdict"))
+    heads = ("claim", "verdict", "statement", "stated", "computed")
+    head_row = "".join(f'<th scope="col">{head}</th>' for head in heads)
     body = "".join(
-        f'<tr data-article="{row["article"]}" data-verdict="{row["verdict"]}">'
+        f'<tr data-article="{row["article"]}" data-verdict="{row["verdict"]}" data-chapter="{row["chapter"]}">'
         + "".join(f"<td>{cell}</td>" for cell in cells(row))
         + "</tr>"
         for row in rows
     )
-    return f'<table class="dataframe scorecard"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<table class="dataframe scorecard"><thead><tr>{head_row}</tr></thead><tbody>{body}</tbody></table>'

@@ -75,6 +75,8 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
     if doctree is not None and any(node.get("book_chart") for node in doctree.findall(nodes.raw)):
         vega = context["pathto"](f"_static/{VEGA}", resource=True)
         app.add_js_file("bookcharts.js", loading_method="defer", **{"data-vega": vega})
+    if doctree is not None and any("scorecard" in node.astext()[:2000] for node in doctree.findall(nodes.raw)):
+        app.add_js_file("scorecard.js", loading_method="defer")
     # docutils gives bibliographies roles that today's ARIA no longer has.
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
     context["body"] = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from docutils import nodes
 from myst_nb.core.render import MimeData
 
+from llm_economics.claims import stated_value
 from llm_economics.units import show
 
 CHART_MIME = "application/vnd.vegalite.v5+json"
@@ -139,9 +140,11 @@ def verdict(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Elem
     card["names"].append(nodes.fully_normalize_name(row["id"]))
     renderer.renderer.document.note_explicit_target(card, card)
     unit = "" if row.get("unit") in (None, "unstated", "text") else row["unit"]
+    foreign = bool(re.search(r"[\u4e00-\u9fff]", row.get("stated_text") or "")) and row.get("stated_low") is not None
     computed = _value(row.get("computed_value"), _digits(row.get("tolerance")))
     numbers = [
-        ("stated", row.get("stated_text") or ""),
+        ("stated", stated_value(row) if foreign else row.get("stated_text") or ""),
+        ("as printed", row["stated_text"] if foreign else ""),
         (
             "computed",
             f"{computed} {unit}".strip() if computed and not isinstance(row["computed_value"], str) else computed,
