@@ -1,0 +1,97 @@
+"""The chapter under other assumptions, each result held against counting by hand."""
+
+from itertools import combinations
+from math import comb
+
+import pytest
+from notebook_runner import run
+
+from llm_economics import routing
+from llm_economics.catalog import ROOT
+from llm_economics.elementwise import ParameterError
+
+CHAPTER = ROOT / "chapters/expert-routing.ipynb"
+DEFAULTS = {
+    "gpt4_experts": 16,
+    "gpt4_experts_per_token": 2,
+    "gpt4_expert_parameters": 111e9,
+    "gpt4_shared_parameters": 55e9,
+    "routed_tokens": 8,
+    "large_batch_tokens": 4000,
+    "precision": "bf16",
+}
+
+
+def expected(**changes) -> dict[str, float]:
+    """Named results from closed forms."""
+    p = {**DEFAULTS, **changes}
+    experts, per, tokens = p["gpt4_experts"], p["gpt4_experts_per_token"], p["routed_tokens"]
+    size = {"bf16": 2, "fp8": 1}[p["precision"]]
+    distinct = experts * (1 - (1 - per / experts) ** tokens)
+    read = size * (distinct * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"])
+    return {
+        "mean_tokens_per_expert": tokens * per / experts,
+        "idle_probability": (1 - per / experts) ** tokens,
+        "distinct_experts": distinct,
+        "bytes_read_per_token": read / tokens / 1e9,
+        "read_128_same_work": (1 - (1 - 16 / 128) ** tokens) / (distinct / experts),
+        "read_128_two_each": (1 - (1 - 2 / 128) ** tokens) / (distinct / experts),
+        "large_mean": p["large_batch_tokens"] * per / experts,
+        "large_busiest_low": routing.most_loaded_bounds(experts, per, p["large_batch_tokens"])[0],
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"gpt4_experts": 64, "routed_tokens": 12}, {"gpt4_experts_per_token": 4, "precision": "fp8", "routed_tokens": 4}],
+    ids=["defaults", "64 experts", "four of 16, fp8"],
+)
+def test_results_equal_closed_forms(changes):
+    _, results = run(CHAPTER, **changes)
+    for name, value in expected(**changes).items():
+        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_the_even_outcome_by_counting():
+    # 8 tokens share out 16 experts in pairs: 16! / 2**8 ordered ways among C(16, 2)**8 equally likely ones
+    ways = 1
+    for left in range(16, 0, -2):
+        ways *= comb(left, 2)
+    _, results = run(CHAPTER)
+    assert results["even_probability"]["value"] == pytest.approx(ways / comb(16, 2) ** 8, rel=1e-12)
+
+
+def test_the_busiest_expert_by_brute_force():
+    _, results = run(CHAPTER, gpt4_experts=4, routed_tokens=3)
+    pairs = list(combinations(range(4), 2))
+    loads = [max(sum(e in pick for pick in picks) for e in range(4)) for picks in product3(pairs)]
+    assert results["mean_busiest"]["value"] == pytest.approx(sum(loads) / len(loads), rel=1e-12)
+
+
+def product3(items):
+    return [(a, b, c) for a in items for b in items for c in items]
+
+
+def test_verdicts_and_where_they_flip():
+    verdicts, _ = run(CHAPTER)
+    assert len(verdicts) == 7
+    assert verdicts["serve-034"]["verdict"] == verdicts["serve-039"]["verdict"] == "holds"
+    assert run(CHAPTER, routed_tokens=9)[0]["serve-034"]["verdict"] == "fails"
+    at = verdicts["serve-039"]["flips_at"]
+    assert at["parameter"] == "large_batch_tokens" and at["value"] == pytest.approx(4080)
+    sides = [run(CHAPTER, large_batch_tokens=n)[0]["serve-039"]["verdict"] for n in (4079, 4081)]
+    assert sides == ["holds", "fails"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"gpt4_experts": 0}, "gpt4_experts = 0 is not allowed: it must be at least 1"),
+        ({"gpt4_experts_per_token": 17}, "experts_per_token = 17 is not allowed"),
+        ({"routed_tokens": 0}, "routed_tokens = 0 is not allowed: it must be at least 1 and at most 16"),
+    ],
+)
+def test_bad_values_stop_with_one_line(changes, line):
+    with pytest.raises(ParameterError) as error:
+        run(CHAPTER, **changes)
+    assert str(error.value).startswith(line) and "\n" not in str(error.value)
