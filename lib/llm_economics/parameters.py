@@ -76,6 +76,7 @@ PARAMETERS: dict[str, Parameter] = {
     "gpt4_expert_parameters": _number("parameter", "parameters of one expert of GPT-4, all layers", 0, 1e13),
     "gpt4_experts": Parameter(int, "expert", "experts of GPT-4", 1, 100_000),
     "gpt4_experts_per_token": Parameter(int, "expert", "experts of GPT-4 that one token meets", 1, 100_000),
+    "gpt4_layers": Parameter(int, "layer", "layers of GPT-4", 1, 10_000),
     "gpt4_shared_parameters": _number("parameter", "parameters of GPT-4 outside its experts", 0, 1e13),
     "gpt4_train_tokens": _number("token", "training tokens of GPT-4", 0, 1e16),
     "gpu_hours_70b": _number("GPU-hour", "GPU time of the LLaMA-3 70B run", 0, 1e9),
@@ -90,6 +91,8 @@ PARAMETERS: dict[str, Parameter] = {
     "life_years": _number("year", "years over which a bought machine is written off", 0, 30),
     "llama2_context_tokens": Parameter(int, "token", "tokens of context of each LLaMA-2 sequence", 1, 4096),
     "llama2_mbu": _number("fraction", "share of the peak memory bandwidth that LLaMA-2-70B reaches", 0, 1),
+    "head_size": Parameter(int, "value", "values in one head", 1, 100_000),
+    "kv_heads": Parameter(int, "head", "key-value heads of GPT-4", 1, 10_000),
     "large_batch_tokens": Parameter(int, "token", "tokens of the large batch", 1, 10_000_000),
     "mfu": _number("fraction", "model FLOPs utilisation, fraction of dense peak", 0, 1),
     "months_ahead": _number("month", "months from November 2026 to the day on which a forecast is scored", 0, 120),
@@ -99,6 +102,7 @@ PARAMETERS: dict[str, Parameter] = {
     "small_chip_mb": _number("MB", "on-chip memory of the chip that the wafer is compared with", 0, 1e6),
     "tokens_per_user_day": _number("token/day", "output tokens that a frequent user draws in a day", 0, 1e9),
     "routed_tokens": Parameter(int, "token", "tokens that one step routes", 1, 16),
+    "serving_gpus": Parameter(int, "GPU", "GPUs that serve one copy of GPT-4", 1, 1_000_000),
     "tokens_per_word": _number("token/word", "tokens per word of English text", 0, 10),
     "tpot_limit_ms": _number("ms", "longest time per output token that a user accepts", 0, 1e5),
     "train_tokens": _number("token", "training tokens of LLaMA-3", 0, 1e16),
@@ -106,6 +110,7 @@ PARAMETERS: dict[str, Parameter] = {
     "utilisation": _number("fraction", "share of the time paid for in which the machine serves", 0, 1),
     "wafer_usd": _number("USD", "purchase price of one CS-3, not published", 0, 1e8, open_low=False),
     "weight_format": Parameter(str, "", "number format of the stored weights", choices=tuple(BYTES_PER_VALUE)),
+    "weight_precision": Parameter(str, "", "number format of the stored weights", choices=tuple(BYTES_PER_VALUE)),
     "window_days": _number("day", "length of the training window", 0, 3650),
 }
 """Every parameter by name."""
