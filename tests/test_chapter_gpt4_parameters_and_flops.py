@@ -15,35 +15,56 @@ DEFAULTS = {
     "gpt4_experts_per_token": 2,
     "gpt4_expert_parameters": 111e9,
     "gpt4_shared_parameters": 55e9,
+    "gpt4_layers": 120,
     "gpt4_train_tokens": 13e12,
 }
+PEAK = 128 * catalog.accelerator("A100").peak("bf16")
+
+
+def routed_loss(base: float, experts: float) -> float:
+    """Loss of a routed model by the published fit: equation 1 and table 3 of arXiv:2202.01169, up to its constant."""
+    saturated = 1 / (1 / (experts - 1 + 1 / (1 / 1.847 - 1 / 314.478)) + 1 / 314.478)
+    return base**-0.082 * saturated ** (-0.108 + 0.009 * math.log10(base))
 
 
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
-    total = p["gpt4_experts"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
-    active = p["gpt4_experts_per_token"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
-    width_mlp = (p["gpt4_expert_parameters"] / 960) ** 0.5
-    width = 128 * round(width_mlp / 128)
+    layers, expert, shared = p["gpt4_layers"], p["gpt4_expert_parameters"], p["gpt4_shared_parameters"]
+    total = p["gpt4_experts"] * expert + shared
+    active = p["gpt4_experts_per_token"] * expert + shared
+    width = 128 * round((expert / layers / 8) ** 0.5 / 128)
     layer = transformer.Architecture(
         name="one layer with multi-query attention", n_layers=1, hidden_size=width, n_heads=width // 128, n_kv_heads=1,
         head_dim=128, intermediate_size=4 * width, vocab_size=1, tied_embeddings=True, gated_mlp=False,
     )  # fmt: skip
-    mixtral_like = catalog.model("Mixtral 8x7B")
     llama = transformer.parameters(catalog.model("Llama 3 8B"))
+    # three more sets of MLPs and a router of 4 outputs in each of 32 layers
+    mixture = llama.total + 3 * llama.mlp + 32 * 4096 * 4
+    served = 2 * transformer.parameters(catalog.model("Llama 3.1 405B")).total * 542.5
     return {
         "total_parameters": total,
         "active_parameters": active,
         "tflop_per_token": 2 * active / 1e12,
         "tflop_per_token_dense": 2 * total / 1e12,
-        "ms_on_8_h100_if_printed": 560e12 / (8 * catalog.accelerator("H100").peak("fp8")) * 1e3,
-        "width_from_attention": math.sqrt(p["gpt4_shared_parameters"] / 480),
-        "width_from_mlp": width_mlp,
-        "mqa_attention_parameters": 120 * layer.attention_parameters,
-        # three more sets of MLPs and a router of 4 outputs in each of 32 layers; Mixtral's router has no bias either
-        "community_4x8b_total": llama.total + 3 * llama.mlp + 32 * 4096 * 4 * (not mixtral_like.router_bias),
+        "readers_if_printed": PEAK / 560e12 / 8.33,
+        "readers_on_128_a100": PEAK / (2 * active) / 8.33,
+        "largest_measured_share": served / catalog.accelerator("H100").peak("fp8"),
+        "width_from_attention": math.sqrt(shared / 4 / layers),
+        "width_from_mlp": math.sqrt(expert / 8 / layers),
+        "widths_that_print_both": [
+            max(math.sqrt((shared - 5e8) / 4 / layers), math.sqrt((expert - 5e8) / 8 / layers)),
+            min(math.sqrt((shared + 5e8) / 4 / layers), math.sqrt((expert + 5e8) / 8 / layers)),
+        ],
+        "mqa_attention_parameters": layers * layer.attention_parameters,
+        "community_4x8b_total": mixture,
+        "community_4x8b_by_hand": mixture,
+        "loss_saved_by_64_experts_1b": 1 - routed_loss(1e9, 64) / routed_loss(1e9, 16),
+        "loss_saved_by_64_experts_gpt4": 1 - routed_loss(active, 64) / routed_loss(active, 16),
+        "size_at_which_more_experts_stop_helping": 10 ** (0.108 / 0.009),
+        "vision_parameters_if_flamingo": layers / 7 * 12 * width**2 + 435e6 + 194e6,
         "vision_tokens_share": 2e12 / p["gpt4_train_tokens"],
+        "models_counted_to_the_last_parameter": len(catalog.load("models")),
     }
 
 
@@ -52,7 +73,7 @@ def expected(**changes) -> dict[str, float]:
     [
         {},
         {"gpt4_experts": 8, "gpt4_expert_parameters": 220e9},
-        {"gpt4_experts_per_token": 4, "gpt4_shared_parameters": 30e9, "gpt4_train_tokens": 10e12},
+        {"gpt4_experts_per_token": 4, "gpt4_shared_parameters": 30e9, "gpt4_train_tokens": 10e12, "gpt4_layers": 96},
     ],
     ids=["defaults", "eight of 220 billion", "four experts per token"],
 )
@@ -73,6 +94,21 @@ def test_the_numbers_of_the_argument():
     found = {name: row["verdict"] for name, row in verdicts.items()}
     assert found["gpt4-013"] == found["gpt4-015"] == "unit slip"
     assert found["gpt4-004"] == found["gpt4-012"] == "holds"
+    assert found["gpt4-001"] == found["gpt4-033"] == found["gpt4-040"] == found["gpt4-042"] == "holds if"
+    low, high = results["widths_that_print_both"]["value"]
+    assert low < 10752 < high and not [d for d in range(128, 20000, 128) if low <= d < high and d != 10752]
+
+
+def test_the_mixture_weighs_what_its_files_weigh():
+    files = catalog.fact("gpt4_context", "mixture_4x8b_weights", "GB")
+    assert run(CHAPTER)[1]["community_4x8b_total"]["value"] * 2 / 1e9 == pytest.approx(files, abs=0.03)
+
+
+def test_more_experts_help_less_the_larger_the_model():
+    small, large = (run(CHAPTER, gpt4_expert_parameters=size)[1] for size in (1e9, 400e9))
+    name = "loss_saved_by_64_experts_gpt4"
+    assert small[name]["value"] > large[name]["value"] > 0
+    assert run(CHAPTER, gpt4_expert_parameters=500e9)[1][name]["value"] < 0
 
 
 def test_the_other_rumour_flips_the_active_count():
@@ -82,7 +118,7 @@ def test_the_other_rumour_flips_the_active_count():
     assert verdicts["gpt4-013"]["verdict"] == "fails"
 
 
-@pytest.mark.parametrize("claim", ["gpt4-003", "gpt4-004", "gpt4-012"])
+@pytest.mark.parametrize("claim", ["gpt4-001", "gpt4-003", "gpt4-004", "gpt4-012", "gpt4-013"])
 def test_verdicts_flip_where_they_say(claim):
     at = run(CHAPTER)[0][claim]["flips_at"]
     sides = [run(CHAPTER, **{at["parameter"]: at["value"] * f})[0][claim]["verdict"] for f in (0.9999, 1.0001)]
@@ -94,6 +130,7 @@ def test_verdicts_flip_where_they_say(claim):
     [
         ({"gpt4_experts": 0}, "gpt4_experts = 0 is not allowed: it must be at least 1 and at most 100000"),
         ({"gpt4_experts_per_token": 17}, "gpt4_experts_per_token = 17 is not allowed: it must be at most gpt4_experts = 16"),
+        ({"gpt4_layers": 0}, "gpt4_layers = 0 is not allowed: it must be at least 1 and at most 10000"),
         ({"gpt4_shared_parameters": -1.0}, "gpt4_shared_parameters = -1.0 is not allowed: it must be above 0 and at most 1e+13"),
     ],
 )  # fmt: skip

@@ -609,6 +609,7 @@ FILES: dict[str, type[Row]] = {
     "decode_step_timings": DecodeStepRow,
     "gb200": FactRow,
     "gb200_factorisations": FactorisationRow,
+    "gpt4_context": FactRow,
     "gpt4_leak": LeakRow,
     "gpu_prices": GpuPriceRow,
     "hardware": HardwareRow,

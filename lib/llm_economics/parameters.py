@@ -66,6 +66,7 @@ def _number(
 
 PARAMETERS: dict[str, Parameter] = {
     "a100_list_usd_per_hour": _number("USD/GPU-hour", "list price of an A100 with 80 GB", 0, 100),
+    "acceptance": _number("fraction", "chance that a drafted token is accepted", 0, 1),
     "a100_usd_per_hour": _number("USD/GPU-hour", "rental price of an A100", 0, 100, open_low=False),
     "bandwidth_efficiency": _number("fraction", "share of the peak memory bandwidth that decode reaches", 0, 1),
     "batch": Parameter(int, "sequence", "sequences that one decode step advances", 1, 1_000_000),
@@ -73,6 +74,8 @@ PARAMETERS: dict[str, Parameter] = {
     "cycle_per_pretraining": _number("x", "whole training cycle ÷ pre-training", 1, 100, open_low=False),
     "frequent_users": _number("user", "people who use a model often", 0, 1e10),
     "gb200_usd_per_hour": _number("USD/GPU-hour", "rental price of one GPU of a GB200 NVL72", 0, 100),
+    "draft_cost": _number("x", "time of a draft step ÷ time of a step of the large model", 0, 10),
+    "draft_tokens": Parameter(int, "token", "tokens that the draft model writes ahead", 1, 64),
     "gpt4_expert_parameters": _number("parameter", "parameters of one expert of GPT-4, all layers", 0, 1e13),
     "gpt4_experts": Parameter(int, "expert", "experts of GPT-4", 1, 100_000),
     "gpt4_experts_per_token": Parameter(int, "expert", "experts of GPT-4 that one token meets", 1, 100_000),
@@ -85,7 +88,6 @@ PARAMETERS: dict[str, Parameter] = {
     "h100_bandwidth_tb_per_s": _number("TB/s", "memory bandwidth of the H100 that is compared", 0, 100),
     "h100_purchase_usd": _number("USD", "purchase price of an H100, its share of the server included", 0, 1e6),
     "h100_usd_per_hour": _number("USD/GPU-hour", "rental price of an H100", 0, 100, open_low=False),
-    "head_dim": Parameter(int, "feature", "features of an attention head where none is printed", 1, 4096),
     "hosted_parameters": _number("parameter", "parameters of the model that is to be hosted", 0, 1e14),
     "input_tokens_per_output": _number("token/token", "input tokens for each output token", 0, 1e6, open_low=False),
     "life_years": _number("year", "years over which a bought machine is written off", 0, 30),

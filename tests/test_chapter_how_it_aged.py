@@ -1,0 +1,129 @@
+"""The chapter under other assumptions, each result held against the library called directly."""
+
+import json
+from math import exp, log, sqrt
+from statistics import NormalDist, linear_regression
+
+import pandas as pd
+import pytest
+from notebook_runner import run
+
+from llm_economics import catalog, cost, training
+from llm_economics.catalog import ROOT
+from llm_economics.elementwise import ParameterError
+
+CHAPTER = ROOT / "chapters/how-it-aged.ipynb"
+DEFAULTS = {
+    "gpt4_expert_parameters": 111e9, "gpt4_shared_parameters": 55e9, "gpt4_experts_per_token": 2,
+    "gpt4_train_tokens": 13e12, "mfu": 0.40, "window_days": 90.0, "h100_usd_per_hour": 2.0, "months_ahead": 13.0,
+}  # fmt: skip
+LISTS = {2024.96: 0.88, 2025.54: 0.60, 2025.87: 0.30, 2026.87: 0.30}  # third-cheapest seller of a Llama 70B
+
+
+def trend(points):
+    """Value at a time and factor per year of a straight line through the logarithms."""
+    slope, start = linear_regression(list(points), [log(value) for value in points.values()])
+    return (lambda when: exp(start + slope * when)), exp(slope)
+
+
+def expected(**changes) -> dict[str, float]:
+    """The named results, from the library and from data alone."""
+    p = {**DEFAULTS, **changes}
+    active = p["gpt4_shared_parameters"] + p["gpt4_experts_per_token"] * p["gpt4_expert_parameters"]
+    flops = training.training_flops(active, p["gpt4_train_tokens"])
+    work = training.accelerator_time(flops, catalog.accelerator("H100").peak("bf16"), p["mfu"])
+    day = pd.Timestamp("2026-12-01") + pd.Timedelta(days=30.44 * p["months_ahead"])
+    when = day.year + day.day_of_year / 365.25
+    at_end = [trend({t: v for t, v in LISTS.items() if t != gone})[0](when) for gone in LISTS]
+    floor = cost.usd_per_million_tokens(2.90, 1, 12953.38)
+    price = sqrt(max(floor, trend(LISTS)[0](when)) * 0.30)
+    spread = log(max(floor, max(at_end)) / max(floor, min(at_end))) / 2 + 0.2
+    _, r1_growth = trend({2025.69: 2907.33, 2026.23: 8063.75, 2026.58: 16331.8})
+    r1 = 16331.8 * r1_growth ** (0.5 * (when - 2026.58))
+    _, google_growth = trend({2025.38: 4.8e14, 2025.56: 9.8e14, 2026.38: 3.2e15})
+    google = 3.2e15 * google_growth ** (0.5 * (when - 2026.38))
+    site = 3.5e10 * 2 ** (12 * (when - 2026.45) / 14)
+    return {
+        "price_gpt4_level_2026": 0.30, "fall_gpt4_level": 200.0, "companies_over_8192": 12,
+        "cards_for_a_gpt4": work / (p["window_days"] * 86400),
+        "usd_for_a_gpt4": training.cost(work / 3600, p["h100_usd_per_hour"]),
+        "tests_won_405b": 13, "months_to_double_after_2024": 13.3 / 2, "weeks_to_405b": 83 / 7,
+        "cost_floor_70b": floor,
+        "forecast_price_gpt4_level": price,
+        "probability_price_at_most_0_25": NormalDist(log(price), spread).cdf(log(0.25)),
+        "forecast_h100_rent": 3.99,
+        "forecast_r1_tokens_per_second": r1,
+        "probability_r1_doubles": 1 - NormalDist(log(r1), 0.8).cdf(log(2 * 16331.8)),
+        "forecast_google_tokens": google,
+        "forecast_dearest_site": site,
+        "probability_site_over_100_billion": 1 - NormalDist(log(site), 0.5).cdf(log(1e11)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"months_ahead": 25.0, "mfu": 0.30, "h100_usd_per_hour": 2.95},
+        {"gpt4_train_tokens": 26e12, "window_days": 45.0, "gpt4_experts_per_token": 4, "months_ahead": 6.0},
+    ],
+    ids=["defaults", "two years ahead", "a longer run"],
+)
+def test_results_equal_the_library(changes):
+    _, results = run(CHAPTER, **changes)
+    wanted = expected(**changes)
+    assert set(results) - set(wanted) == {"probability_rent_at_least_2_99", "probability_google_1e16"}
+    for name, value in wanted.items():
+        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_forecasts_can_be_scored():
+    _, results = run(CHAPTER)
+    chances = {name: row for name, row in results.items() if name.startswith("probability_")}
+    assert len(chances) == 5 == sum(name.startswith("forecast_") for name in results)
+    for row in chances.values():
+        assert 0.05 < row["value"] < 0.95
+        assert row["note"].startswith("resolve: ") and "December 2027" in row["note"]
+    further = run(CHAPTER, months_ahead=25.0)[1]
+    assert further["probability_site_over_100_billion"]["value"] > chances["probability_site_over_100_billion"]["value"]
+
+
+def test_the_verdicts():
+    verdicts, _ = run(CHAPTER)
+    found = {name: row["verdict"] for name, row in verdicts.items()}
+    assert len(found) == 21
+    missed = {name for name, verdict in found.items() if verdict == "did not come true"}
+    assert missed == {"train-026", "train-028", "cerebras-035", "fc-005", "fc-006"}
+    assert {name for name, v in found.items() if v == "open"} == {"fc-002", "fc-004", "fc-011", "fc-014"}
+    assert found["fc-015"] == "holds if" and sum(v == "came true" for v in found.values()) == 11
+
+
+def test_the_verdict_on_the_compute_flips_where_it_says():
+    at = run(CHAPTER)[0]["fc-003"]["flips_at"]
+    assert at["parameter"] == "mfu"
+    sides = [run(CHAPTER, mfu=at["value"] * factor)[0]["fc-003"]["verdict"] for factor in (0.999, 1.001)]
+    assert sides == ["did not come true", "came true"]
+    assert run(CHAPTER, window_days=12.0)[0]["fc-003"]["verdict"] == "did not come true"
+
+
+def test_the_reader_can_leave_each_list_out():
+    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    charts = [o["data"]["application/vnd.vegalite.v5+json"] for c in cells for o in c.get("outputs", ())
+              if "application/vnd.vegalite.v5+json" in o.get("data", {})]  # fmt: skip
+    picker = next(chart for chart in charts if "left out" in json.dumps(chart.get("params", [])))
+    assert '"without 2025-07"' in json.dumps(picker["params"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
+        ({"months_ahead": 0}, "months_ahead = 0 is not allowed: it must be above 0 and at most 120"),
+        ({"gpt4_experts_per_token": 1.5}, "gpt4_experts_per_token = '1.5' is not allowed: it must be a whole number "
+                                          "(expert)"),
+    ],
+)  # fmt: skip
+def test_bad_values_stop_with_one_line(changes, line):
+    with pytest.raises(ParameterError) as error:
+        run(CHAPTER, **changes)
+    assert str(error.value) == line

@@ -1,0 +1,100 @@
+"""The chapter under other assumptions, each result held against the library called directly."""
+
+from math import ceil
+
+import pytest
+from notebook_runner import run
+
+from llm_economics import catalog, cost, serving, transformer
+from llm_economics.catalog import ROOT
+from llm_economics.elementwise import ParameterError
+from llm_economics.hardware import Link, System, bytes_per_value
+
+CHAPTER = ROOT / "chapters/own-or-rent.ipynb"
+DEFAULTS = {
+    "h100_usd_per_hour": 2.0, "h100_purchase_usd": 33800.0, "life_years": 4.0, "utilisation": 1.0,
+    "weight_format": "bf16", "hosted_parameters": 4e11, "frequent_users": 1.5e8, "tokens_per_user_day": 2000.0,
+}  # fmt: skip
+API, SPEED = 0.715, 3821.06  # USD per million, median seller of November 2026; token/s and H100, MLPerf v5.1, Server
+
+
+def total(name: str) -> float:
+    return transformer.parameters(catalog.model(name)).total
+
+
+def expected(**changes) -> dict[str, float]:
+    """The named results, from the library and from data alone."""
+    p = {**DEFAULTS, **changes}
+    h100 = catalog.accelerator("H100")
+    node = System("node", h100, 8, 8, Link("NVLink", h100.link_bandwidth))
+    fp8 = serving.model_from_architecture(catalog.model("Llama 3.1 405B"), weights="fp8")
+    power = 10.2 / 8 * 0.8 * 1.3 * 0.08
+    owned = cost.ownership_usd_per_hour(
+        p["h100_purchase_usd"], p["life_years"], cost_of_capital=0.10, power_kw=10.2 / 8, load=0.8, pue=1.3,
+        usd_per_kwh=0.08,
+    )  # fmt: skip
+    busy = p["h100_usd_per_hour"] * 8 / 3600 / (API / 1e6) / (8 * SPEED) / p["utilisation"]
+    saved = p["h100_usd_per_hour"] - power
+    day = p["frequent_users"] * p["tokens_per_user_day"]
+    return {
+        "breakeven_tokens_per_month": 8 * p["h100_usd_per_hour"] * 730.5 / API * 1e6,
+        "breakeven_busy_share": busy,
+        "owned_usd_per_hour": owned,
+        "own_breakeven_years": p["h100_purchase_usd"] / saved / 8766,
+        "owned_breakeven_tokens_per_month": 8 * owned * 730.5 / API * 1e6,
+        "cards_for_weights": ceil(p["hosted_parameters"] * bytes_per_value(p["weight_format"]) / (80 * 2**30)),
+        "sequences_405b_fp8": float(serving.capacity(fp8, node, 1, 8192).max_sequences),
+        "pc_ceiling_8b": 120e9 / (total("Llama 3 8B") / 2),
+        "small_model_gain": 49.3 - 47.8,
+        "tokens_per_day_all_users": day,
+        "cards_for_all_users": day / (168e9 / (226.75 * 8)) / p["utilisation"],
+        "bytes_vision_over_text": 147.0,
+        "chatgpt_weekly_users_april_2024": 1e8 * 2 ** (161 / 297),
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"h100_usd_per_hour": 2.95, "utilisation": 0.3, "hosted_parameters": 6.7e11, "tokens_per_user_day": 500.0},
+        {"weight_format": "int4", "h100_purchase_usd": 25000.0, "life_years": 5.0, "frequent_users": 2e8},
+    ],
+    ids=["defaults", "dearer and idle", "four bits, cheaper cards"],
+)
+def test_results_equal_the_library(changes):
+    _, results = run(CHAPTER, **changes)
+    wanted = expected(**changes)
+    assert set(results) == set(wanted)
+    for name, value in wanted.items():
+        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_the_verdicts():
+    verdicts, _ = run(CHAPTER)
+    found = {name: row["verdict"] for name, row in verdicts.items()}
+    assert len(found) == 14 and "fails" not in found.values()
+    assert found["cost-021"] == "holds if" and found["gpt4-037"] == "holds"
+    assert run(CHAPTER, weight_format="fp8")[0]["cost-021"]["verdict"] == "fails"
+
+
+def test_the_verdict_on_eight_cards_flips_where_it_says():
+    at = run(CHAPTER)[0]["cost-021"]["flips_at"]
+    assert at["parameter"] == "hosted_parameters" and at["value"] == pytest.approx(7 * 80 * 2**30 / 2, rel=1e-5)
+    sides = [run(CHAPTER, hosted_parameters=at["value"] * f)[0]["cost-021"]["verdict"] for f in (0.9999, 1.0001)]
+    assert sides == ["fails", "holds if"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"utilisation": 1.2}, "utilisation = 1.2 is not allowed: it must be above 0 and at most 1"),
+        ({"life_years": 0}, "life_years = 0 is not allowed: it must be above 0 and at most 30"),
+        ({"frequent_users": -1}, "frequent_users = -1 is not allowed: it must be above 0 and at most 1e+10"),
+        ({"h100_purchase_usd": "dear"}, "h100_purchase_usd = 'dear' is not allowed: it must be a number (USD)"),
+    ],
+)
+def test_bad_values_stop_with_one_line(changes, line):
+    with pytest.raises(ParameterError) as error:
+        run(CHAPTER, **changes)
+    assert str(error.value) == line
