@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-CHAPTERS := $(filter-out chapters/scorecard.ipynb chapters/how-to-read.ipynb,$(wildcard chapters/*.ipynb))
-SUMMARIES := $(wildcard chapters/scorecard.ipynb chapters/how-to-read.ipynb)
+SUMMARIES := chapters/contradictions.ipynb chapters/how-to-read.ipynb chapters/scorecard.ipynb
+CHAPTERS := $(filter-out $(SUMMARIES),$(wildcard chapters/*.ipynb))
 JOBS ?= 2
 
 .PHONY: help book test lab outputs lint lock clean

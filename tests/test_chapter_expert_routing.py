@@ -38,12 +38,19 @@ def expected(**changes) -> dict[str, float]:
         "read_128_two_each": (1 - (1 - 2 / 128) ** tokens) / (distinct / experts),
         "large_mean": p["large_batch_tokens"] * per / experts,
         "large_busiest_low": routing.most_loaded_bounds(experts, per, p["large_batch_tokens"])[0],
+        "large_busiest_high": routing.most_loaded_bounds(experts, per, p["large_batch_tokens"])[1],
+        "tokens_per_read": p["large_batch_tokens"] * per / experts / 16,
+        "utilisation_left": size * (per * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]) / read,
     }
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"gpt4_experts": 64, "routed_tokens": 12}, {"gpt4_experts_per_token": 4, "precision": "fp8", "routed_tokens": 4}],
+    [
+        {},
+        {"gpt4_experts": 64, "routed_tokens": 12},
+        {"gpt4_experts_per_token": 4, "precision": "fp8", "routed_tokens": 4},
+    ],
     ids=["defaults", "64 experts", "four of 16, fp8"],
 )
 def test_results_equal_closed_forms(changes):
@@ -59,6 +66,32 @@ def test_the_even_outcome_by_counting():
         ways *= comb(left, 2)
     _, results = run(CHAPTER)
     assert results["even_probability"]["value"] == pytest.approx(ways / comb(16, 2) ** 8, rel=1e-12)
+
+
+def test_eight_four_one_and_none_side_by_side_by_counting():
+    # one expert is in all 8 pairs, so the partners decide: 8 throws at 15 of them, one hit exactly 4 times,
+    # another once; the rest may see two or three of the four that are left
+    ways = 16 * 15 * comb(8, 4) * (14**4 - sum_without_a_single(14, 4))
+    _, results = run(CHAPTER)
+    assert results["lopsided_probability"]["value"] == pytest.approx(ways / comb(16, 2) ** 8, rel=1e-12)
+
+
+def sum_without_a_single(partners: int, throws: int) -> int:
+    """Ways to throw four tokens at partners so that none sees exactly one: four alike, or two pairs."""
+    assert throws == 4
+    return partners + comb(partners, 2) * comb(4, 2)
+
+
+def test_the_variation_of_a_step_by_brute_force():
+    # the variance of the distinct experts over all picks of 3 tokens among 4 experts, two each
+    _, results = run(CHAPTER, gpt4_experts=4, routed_tokens=3)
+    pairs = list(combinations(range(4), 2))
+    touched = [len(set().union(*picks)) for picks in product3(pairs)]
+    mean = sum(touched) / len(touched)
+    deviation = (sum((d - mean) ** 2 for d in touched) / len(touched)) ** 0.5
+    alike = deviation * 111 / (mean * 111 + 55)
+    assert results["step_variation_alike"]["value"] == pytest.approx(alike, rel=1e-9)
+    assert results["step_variation"]["value"] == pytest.approx(alike / 120**0.5, rel=1e-9)
 
 
 def test_the_busiest_expert_by_brute_force():
@@ -79,6 +112,12 @@ def test_verdicts_and_where_they_flip():
     assert run(CHAPTER, routed_tokens=9)[0]["serve-034"]["verdict"] == "fails"
     at = verdicts["serve-039"]["flips_at"]
     assert at["parameter"] == "large_batch_tokens" and at["value"] == pytest.approx(4080)
+    assert verdicts["serve-036"]["verdict"] == "fails"
+    edge = verdicts["serve-015"]["flips_at"]
+    assert edge["parameter"] == "routed_tokens" and 2 < edge["value"] < 3
+    two, three = (run(CHAPTER, routed_tokens=n)[0] for n in (2, 3))
+    assert (two["serve-015"]["verdict"], three["serve-015"]["verdict"]) == ("fails", "holds")
+    assert {i for i in two if two[i]["verdict"] != verdicts[i]["verdict"]} == {"serve-015", "serve-034", "serve-035"}
     sides = [run(CHAPTER, large_batch_tokens=n)[0]["serve-039"]["verdict"] for n in (4079, 4081)]
     assert sides == ["holds", "fails"]
 

@@ -129,9 +129,15 @@ def test_verdicts_flip_where_they_say(claim):
     ("changes", "line"),
     [
         ({"gpt4_experts": 0}, "gpt4_experts = 0 is not allowed: it must be at least 1 and at most 100000"),
-        ({"gpt4_experts_per_token": 17}, "gpt4_experts_per_token = 17 is not allowed: it must be at most gpt4_experts = 16"),
+        (
+            {"gpt4_experts_per_token": 17},
+            "gpt4_experts_per_token = 17 is not allowed: it must be at most gpt4_experts = 16",
+        ),
         ({"gpt4_layers": 0}, "gpt4_layers = 0 is not allowed: it must be at least 1 and at most 10000"),
-        ({"gpt4_shared_parameters": -1.0}, "gpt4_shared_parameters = -1.0 is not allowed: it must be above 0 and at most 1e+13"),
+        (
+            {"gpt4_shared_parameters": -1.0},
+            "gpt4_shared_parameters = -1.0 is not allowed: it must be above 0 and at most 1e+13",
+        ),
     ],
 )  # fmt: skip
 def test_bad_values_stop_with_one_line(changes, line):

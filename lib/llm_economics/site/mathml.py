@@ -50,7 +50,8 @@ def visit_inline(translator: Any, node: nodes.math) -> None:
 def visit_block(translator: Any, node: nodes.math_block) -> None:
     """Write a displayed formula, with number and link if it is labelled."""
     translator.body.append(translator.starttag(node, "div", CLASS="math math-block"))
-    translator.body.append(f'<div class="math-scroll" tabindex="0">{convert(_environment(node.astext()), "block")}</div>')
+    formula = convert(_environment(node.astext()), "block")
+    translator.body.append(f'<div class="math-scroll" tabindex="0">{formula}</div>')
     if node["number"]:
         translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
         translator.add_permalink_ref(node, "Link to this equation")

@@ -1,0 +1,148 @@
+"""The chapter under other assumptions, each result held against the library called directly."""
+
+import pytest
+from notebook_runner import run
+
+from llm_economics import catalog, parallelism, training
+from llm_economics.catalog import ROOT
+from llm_economics.elementwise import ParameterError
+from llm_economics.hardware import Link
+
+CHAPTER = ROOT / "chapters/gpt4-training-bill.ipynb"
+DEFAULTS = {
+    "gpt4_experts": 16, "gpt4_experts_per_token": 2, "gpt4_expert_parameters": 111e9, "gpt4_shared_parameters": 55e9,
+    "gpt4_train_tokens": 13e12, "gpt4_train_gpus": 25000.0, "gpt4_batch_tokens": 60e6, "mfu": 0.40,
+    "a100_usd_per_hour": 1.0, "h100_usd_per_hour": 2.0,
+}  # fmt: skip
+
+
+def expected(**changes) -> dict[str, float]:
+    """The named results, from the library and from data alone."""
+    p = {**DEFAULTS, **changes}
+    a100, h100 = catalog.accelerator("A100"), catalog.accelerator("H100")
+    total = p["gpt4_experts"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
+    active = p["gpt4_experts_per_token"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
+    flops = training.training_flops(active, p["gpt4_train_tokens"])
+    gpus, copies, held = p["gpt4_train_gpus"], p["gpt4_train_gpus"] / 120, total / 120
+    state = parallelism.training_state(held, copies, zero_stage=1)
+    microbatches = p["gpt4_batch_tokens"] / 8192 / copies
+    layer = parallelism.activation_bytes_per_layer(8192, 1, 10752, 84, tensor=8, recompute="full")
+    slow, fast = Link("200G", 200e9 / 8 / 8), Link("1.6T", 1600e9 / 8 / 8)
+    days = flops / (p["mfu"] * h100.peak("bf16")) / 8192 / 86400
+    rerun = 8192 * 55 * 86400
+    return {
+        "training_flops": flops,
+        "mfu_if_90_days": training.mfu(flops, gpus * 90 * 86400, a100.peak("bf16")),
+        "mfu_if_100_days": training.mfu(flops, gpus * 100 * 86400, a100.peak("bf16")),
+        "bill_90_days": gpus * 90 * 24 * p["a100_usd_per_hour"],
+        "bill_100_days": gpus * 100 * 24 * p["a100_usd_per_hour"],
+        "rerun_mfu_bf16": training.mfu(flops, rerun, h100.peak("bf16")),
+        "rerun_mfu_fp8": training.mfu(flops, rerun, h100.peak("fp8")),
+        "rerun_days_at_mfu": days,
+        "rerun_bill_at_mfu": 8192 * 24 * days * p["h100_usd_per_hour"],
+        "weights_gb_per_gpu": state.weights / 1e9,
+        "state_gb_per_gpu": state.total / 1e9,
+        "memory_gb_per_gpu": (state.total + layer * 120 / 8) / 1e9,
+        "microbatches": microbatches,
+        "bubble_share": parallelism.bubble_share_of_time(15, microbatches),
+        "tokens_per_expert": p["gpt4_batch_tokens"] * p["gpt4_experts_per_token"] / p["gpt4_experts"],
+        "step_seconds": 95 * 86400 * p["gpt4_batch_tokens"] / p["gpt4_train_tokens"],
+        "all_reduce_flat_s": parallelism.collective("all-reduce", 2 * held, copies, slow).seconds,
+        "all_reduce_layered_s": parallelism.group_seconds("all-reduce", 2 * held, copies, copies / 5, fast, slow),
+        "chinchilla_on_active": 20 * active / p["gpt4_train_tokens"],
+        "chinchilla_on_total": 20 * total / p["gpt4_train_tokens"],
+        "published_runs_median_ratio": median_ratio(p["mfu"]),
+    }
+
+
+def median_ratio(mfu: float) -> float:
+    """Hours computed ÷ printed of the published runs on GPUs; Bloom, Falcon and others by name are in the file."""
+    runs = catalog.load("training_runs")
+    keep = (runs.kind == "full_run") & runs.chip.isin(["A100", "H100", "H800"]) & (runs.params > 2e10)
+    runs = runs[keep & ~runs.run.isin(["Falcon-180B (Epoch hours)", "DeepSeek-V3 total"])].dropna(
+        subset=["chip_hours", "tokens"]
+    )
+    flops = 6 * runs.active_params.fillna(runs.params) * runs.tokens
+    return float((flops / (mfu * runs.peak_bf16_flops_used) / 3600 / runs.chip_hours).median())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"gpt4_train_gpus": 20000.0, "a100_usd_per_hour": 1.10, "mfu": 0.35, "gpt4_batch_tokens": 30e6},
+        {"gpt4_experts": 8, "gpt4_expert_parameters": 220e9, "gpt4_train_tokens": 6e12, "h100_usd_per_hour": 2.95},
+        {"gpt4_experts_per_token": 1, "gpt4_shared_parameters": 110e9},
+    ],
+    ids=["defaults", "fewer cards", "the rumour of eight experts", "one expert, more shared"],
+)
+def test_results_equal_the_library(changes):
+    _, results = run(CHAPTER, **changes)
+    wanted = expected(**changes)
+    assert set(results) == set(wanted) | {"served_for_twice"}
+    for name, value in wanted.items():
+        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_served_for_twice_is_a_minimum_of_lifetime_compute():
+    """Around the answer no other size of equal loss costs less, and its tokens per parameter are twice the optimum's."""
+    _, results = run(CHAPTER)
+    served, flops = results["served_for_twice"]["value"], results["training_flops"]["value"]
+    a, alpha, b, beta = 406.4, 0.34, 410.7, 0.28  # Hoffmann et al. (2022), third approach
+
+    def tokens(size, reducible):
+        return (b / (reducible - a / size**alpha)) ** (1 / beta)
+
+    sizes = [10 ** (9 + x / 2000) for x in range(7000)]
+    best = min(sizes, key=lambda n: a / n**alpha + b / (flops / 6 / n) ** beta)
+    data, reducible = flops / 6 / best, a / best**alpha + b / (flops / 6 / best) ** beta
+    able = [n for n in sizes if a / n**alpha < reducible]
+    cheapest = min(able, key=lambda n: 6 * n * tokens(n, reducible) + 2 * n * served * data)
+    assert tokens(cheapest, reducible) / cheapest / (data / best) == pytest.approx(2, rel=0.02)
+
+
+def test_the_verdicts():
+    verdicts, _ = run(CHAPTER)
+    found = {name: row["verdict"] for name, row in verdicts.items()}
+    assert len(found) == 42
+    assert {name for name, verdict in found.items() if verdict == "fails"} == {
+        "train-020", "train-025", "train-011", "train-005", "gpt4-021", "gpt4-023", "gpt4-024",
+    }  # fmt: skip
+    assert found["train-016"] == "holds" and found["train-024"] == "holds if" and found["train-x01"] == "answered"
+
+
+@pytest.mark.parametrize(
+    ("claim", "parameter", "below", "above"),
+    [
+        ("train-020", "a100_usd_per_hour", "fails", "holds"),
+        ("train-025", "h100_usd_per_hour", "holds", "fails"),
+        ("train-016", "gpt4_train_gpus", "holds", "fails"),
+        ("train-015", "gpt4_train_gpus", "holds", "fails"),
+        ("train-009", "gpt4_batch_tokens", "holds if", "fails"),
+        ("train-010", "gpt4_expert_parameters", "holds", "fails"),
+        ("train-011", "gpt4_expert_parameters", "holds", "fails"),
+        ("gpt4-022", "gpt4_train_tokens", "holds if", "fails"),
+        ("gpt4-029", "gpt4_batch_tokens", "holds", "fails"),
+        ("train-002", "h100_usd_per_hour", "fails", "holds"),
+    ],
+)
+def test_verdicts_flip_where_they_say(claim, parameter, below, above):
+    at = run(CHAPTER)[0][claim]["flips_at"]
+    assert at["parameter"] == parameter
+    sides = [run(CHAPTER, **{parameter: at["value"] * factor})[0][claim]["verdict"] for factor in (0.9999, 1.0001)]
+    assert sides == [below, above]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
+        ({"gpt4_train_gpus": 100}, "gpt4_train_gpus = 100 is not allowed: it must be at least 120 and at most 1e+07"),
+        ({"gpt4_experts": 1}, "gpt4_experts_per_token = 2 is not allowed: it must be at most gpt4_experts = 1"),
+        ({"gpt4_batch_tokens": "60M"}, "gpt4_batch_tokens = '60M' is not allowed: it must be a number (token)"),
+    ],
+)
+def test_bad_values_stop_with_one_line(changes, line):
+    with pytest.raises(ParameterError) as error:
+        run(CHAPTER, **changes)
+    assert str(error.value) == line
