@@ -12,7 +12,7 @@ DEFAULTS = {
     "pipeline_stages": 16,
     "serving_mfu": 0.10,
     "serving_batch": 4000,
-    "weight_precision": "bf16",
+    "weight_format": "bf16",
     "a100_usd_per_hour": 1.00,
     "h100_usd_per_hour": 2.00,
     "gpt4_expert_parameters": 111e9,
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 def user_speed(p, batch) -> float:
     """Tokens per second of one user: every stage in turn reads its shared weights and the distinct experts."""
-    size = {"bf16": 2, "fp8": 1}[p["weight_precision"]]
+    size = {"bf16": 2, "fp8": 1}[p["weight_format"]]
     chip, tensor = accelerator("A100 40GB"), p["serving_gpus"] // p["pipeline_stages"]
     micro = max(1.0, batch / p["pipeline_stages"])
     distinct = 16 * (1 - (1 - 2 / 16) ** micro)
@@ -37,7 +37,7 @@ def user_speed(p, batch) -> float:
     [
         {},
         {"serving_mfu": 0.3, "a100_usd_per_hour": 4.1, "serving_batch": 500},
-        {"weight_precision": "fp8", "serving_gpus": 64, "pipeline_stages": 8, "gpt4_expert_parameters": 90e9},
+        {"weight_format": "fp8", "serving_gpus": 64, "pipeline_stages": 8, "gpt4_expert_parameters": 90e9},
     ],
     ids=["defaults", "busier and dearer", "half the cards, fp8"],
 )

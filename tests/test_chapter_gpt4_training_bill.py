@@ -85,7 +85,7 @@ def test_results_equal_the_library(changes):
 
 
 def test_served_for_twice_is_a_minimum_of_lifetime_compute():
-    """Around the answer no other size of equal loss costs less, and its tokens per parameter are twice the optimum's."""
+    """Around the answer no size of equal loss costs less, and its tokens per parameter are twice the optimum's."""
     _, results = run(CHAPTER)
     served, flops = results["served_for_twice"]["value"], results["training_flops"]["value"]
     a, alpha, b, beta = 406.4, 0.34, 410.7, 0.28  # Hoffmann et al. (2022), third approach

@@ -61,7 +61,7 @@ def test_verdicts_and_where_they_flip():
     at = verdicts["serve-064"]["flips_at"]
     assert at["parameter"] == "acceptance"
     assert speculation.speedup(at["value"], 4, 0.05) == pytest.approx(1, rel=1e-5)
-    sides = [run(CHAPTER, acceptance=at["value"] * f)[0]["serve-064"]["verdict"] for f in (0.999, 1.001)]
+    sides = [run(CHAPTER, acceptance=at["value"] * f)[0]["serve-064"]["verdict"][:5] for f in (0.999, 1.001)]
     assert sides == ["fails", "holds"]
 
 

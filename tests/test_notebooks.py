@@ -117,7 +117,7 @@ def test_one_assumption_has_one_default():
             default = ast.literal_eval(row["default"])
             first, value = seen.setdefault(name, (path.stem, default))
             assert default == value, f"{name} is {default} in {path.stem} and {value} in {first}"
-    assert set(seen) <= set(PARAMETERS)
+    assert set(seen) == set(PARAMETERS), "every parameter of the table is used"
 
 
 @arguments

@@ -623,6 +623,7 @@ FILES: dict[str, type[Row]] = {
     "mpt_benchmarks": MptBenchmarkRow,
     "outcomes": FactRow,
     "serving_observations": FactRow,
+    "reading": FactRow,
     "serving_validation": ServingValidationRow,
     "token_costs": FactRow,
     "training_runs": TrainingRunRow,
