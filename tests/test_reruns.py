@@ -57,6 +57,7 @@ def other_values(name: str, default):
         candidates = [default + 1, default - 1, default * 2, max(1, default // 2)]
     else:
         candidates = [default * factor for factor in (0.8, 1.25, 0.5, 2.0)]
+        candidates += [(known.high or 1.0) * share for share in (0.25, 0.75)]
     return [v for v in candidates if v != default and allowed(name, v)]
 
 
