@@ -8,49 +8,68 @@ from llm_economics.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/gpt4-serving-bill.ipynb"
 DEFAULTS = {
-    "serving_gpus": 128,
     "pipeline_stages": 16,
-    "serving_mfu": 0.10,
     "serving_batch": 4000,
+    "serving_mfu": 0.10,
+    "h100_serving_mfu": 0.15,
     "weight_format": "bf16",
+    "bandwidth_efficiency": 0.70,
     "a100_usd_per_hour": 1.00,
     "h100_usd_per_hour": 2.00,
-    "gpt4_expert_parameters": 111e9,
-    "gpt4_shared_parameters": 55e9,
 }
+ACTIVE, SHARED, EXPERT = 277e9, 55e9, 111e9
 
 
-def user_speed(p, batch) -> float:
+def user_speed(p, batch, stages=None, efficiency=1.0) -> float:
     """Tokens per second of one user: every stage in turn reads its shared weights and the distinct experts."""
     size = {"bf16": 2, "fp8": 1}[p["weight_format"]]
-    chip, tensor = accelerator("A100 40GB"), p["serving_gpus"] // p["pipeline_stages"]
-    micro = max(1.0, batch / p["pipeline_stages"])
+    chip = accelerator("A100 40GB")
+    micro = max(1.0, batch / (stages or p["pipeline_stages"]))
     distinct = 16 * (1 - (1 - 2 / 16) ** micro)
-    weights = size * (p["gpt4_shared_parameters"] + distinct * p["gpt4_expert_parameters"])
-    memory = (weights + micro * 61440 * 8192) / (tensor * chip.memory_bandwidth)
-    active = p["gpt4_shared_parameters"] + 2 * p["gpt4_expert_parameters"]
-    return 1 / max(memory, micro * 2 * active / (tensor * chip.peak("bf16")))
+    read = size * (SHARED + distinct * EXPERT) + micro * 61440 * 8192
+    memory = read / (8 * chip.memory_bandwidth * efficiency)
+    return 1 / max(memory, micro * 2 * ACTIVE / (8 * chip.peak("bf16")))
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {},
-        {"serving_mfu": 0.3, "a100_usd_per_hour": 4.1, "serving_batch": 500},
-        {"weight_format": "fp8", "serving_gpus": 64, "pipeline_stages": 8, "gpt4_expert_parameters": 90e9},
+        {"serving_mfu": 0.3, "a100_usd_per_hour": 4.1, "serving_batch": 500, "bandwidth_efficiency": 0.5},
+        {"weight_format": "fp8", "pipeline_stages": 8, "h100_usd_per_hour": 3.0},
     ],
     ids=["defaults", "busier and dearer", "half the cards, fp8"],
 )
 def test_results_equal_arithmetic_by_hand(changes):
     p = {**DEFAULTS, **changes}
     _, results = run(CHAPTER, **changes)
-    active = p["gpt4_shared_parameters"] + 2 * p["gpt4_expert_parameters"]
-    floor = p["a100_usd_per_hour"] / 3600 / (312e12 / (2 * active)) * 1000
-    assert results["floor_cents_a100"]["value"] == pytest.approx(100 * floor, rel=1e-9)
-    assert results["likely_cents_a100"]["value"] == pytest.approx(100 * floor / p["serving_mfu"], rel=1e-9)
-    assert results["peak_share_if_cents"]["value"] == pytest.approx(floor / 0.000049, rel=1e-9)
-    speed = user_speed(p, p["serving_batch"])
-    assert results["tokens_per_second_per_user"]["value"] == pytest.approx(speed, rel=1e-6)
+    hourly = p["a100_usd_per_hour"]
+    floor = hourly / 3600 / (312e12 / (2 * ACTIVE)) * 1000
+    rent = 128 * hourly / 3600 / 0.0049 * 1000
+    by_bandwidth = user_speed(p, p["serving_batch"], 16, p["bandwidth_efficiency"]) * p["serving_batch"]
+    wanted = {
+        "floor_cents_a100": 100 * floor,
+        "likely_cents_a100": 100 * floor / p["serving_mfu"],
+        "peak_share_if_cents": floor / 0.000049,
+        "peak_share_if_dollars": floor / 0.0049,
+        "tokens_per_second_one_user": user_speed(p, 1),
+        "tokens_per_second_per_user": user_speed(p, p["serving_batch"]),
+        "cents_if_speed_and_batch": 100 * 128 * hourly / 3600 / (4000 * 8.33) * 1000,
+        "speed_if_batch_and_cost": rent / 4000,
+        "batch_if_speed_and_cost": rent / 8.33,
+        "cents_by_bandwidth": 100 * 128 * hourly / 3600 / by_bandwidth * 1000,
+        "output_price_over_cost": 0.06 / (floor / p["serving_mfu"]),
+        "deepseek_decode_cents": 100 * 8 * p["h100_usd_per_hour"] / 3600 / 14800 * 1000,
+    }
+    for name, value in wanted.items():
+        assert results[name]["value"] == pytest.approx(value, rel=1e-6), name
+
+
+def test_solved_batches_are_where_they_say():
+    _, results = run(CHAPTER)
+    users, requests = (results[n]["value"] for n in ("users_at_reading_speed", "requests_for_printed_dollars"))
+    assert user_speed(DEFAULTS, users) == pytest.approx(8.33, rel=1e-6)
+    assert 128 / 3600 / (requests * user_speed(DEFAULTS, requests)) * 1000 == pytest.approx(0.0049, rel=1e-6)
 
 
 def test_the_numbers_of_the_argument():
@@ -59,20 +78,22 @@ def test_the_numbers_of_the_argument():
     assert results["peak_share_if_cents"]["value"] > 10, "no card runs at ten times its peak"
     assert 0.05 < results["peak_share_if_dollars"]["value"] < 0.15
     found = {name: row["verdict"] for name, row in verdicts.items()}
-    assert found["serve-057"] == "unit slip" and found["serve-014"] == "fails" and found["serve-042"] == "holds if"
+    assert found["serve-057"] == found["serve-058"] == "unit slip"
+    assert found["serve-014"] == found["serve-043"] == "fails" and found["serve-042"] == "holds if"
+    assert verdicts["serve-043"]["computed_value"] == pytest.approx(130e9 * 2 / 8 / 1e9)
 
 
 def test_verdicts_flip_where_they_say():
     verdicts, _ = run(CHAPTER)
     users = verdicts["serve-014"]["flips_at"]["value"]
-    assert [run(CHAPTER, serving_batch=n)[0]["serve-014"]["verdict"] for n in (int(users), int(users) + 1)] == [
-        "holds",
-        "fails",
-    ]
-    assert [run(CHAPTER, serving_gpus=n)[0]["serve-043"]["verdict"] for n in (122, 128)] == ["fails", "holds"]
-    edge = verdicts["serve-057"]["flips_at"]["value"]
-    sides = [run(CHAPTER, serving_mfu=edge * f)[0]["serve-057"]["verdict"] for f in (0.9999, 1.0001)]
-    assert sides == ["unit slip", "fails"]
+    sides = [run(CHAPTER, serving_batch=n)[0]["serve-014"]["verdict"] for n in (int(users), int(users) + 1)]
+    assert sides == ["holds", "fails"]
+    for claim, name in (("serve-057", "serving_mfu"), ("serve-058", "h100_serving_mfu")):
+        edge = verdicts[claim]["flips_at"]["value"]
+        sides = [run(CHAPTER, **{name: edge * f})[0][claim]["verdict"] for f in (0.9999, 1.0001)]
+        assert sides == ["unit slip", "fails"], claim
+    found = [run(CHAPTER, pipeline_stages=n)[0]["serve-040"]["verdict"] for n in (15, 16)]
+    assert found == ["fails", "holds"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +101,7 @@ def test_verdicts_flip_where_they_say():
     [
         ({"serving_mfu": 1.5}, "serving_mfu = 1.5 is not allowed: it must be above 0 and at most 1"),
         ({"serving_batch": 0}, "serving_batch = 0 is not allowed: it must be at least 1 and at most 1e+06"),
-        ({"a100_usd_per_hour": -1.0}, "a100_usd_per_hour = -1.0 is not allowed: it must be at least 0 and at most 100"),
+        ({"a100_usd_per_hour": -1.0}, "a100_usd_per_hour = -1.0 is not allowed: it must be above 0 and at most 100"),
     ],
 )
 def test_bad_values_stop_with_one_line(changes, line):

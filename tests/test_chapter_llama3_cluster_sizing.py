@@ -104,7 +104,7 @@ def test_parameters_start_from_the_published_facts():
     [
         ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
         ({"window_days": 0}, "window_days = 0 is not allowed: it must be above 0 and at most 3650"),
-        ({"h100_usd_per_hour": -1}, "h100_usd_per_hour = -1 is not allowed: it must be at least 0 and at most 100"),
+        ({"h100_usd_per_hour": -1}, "h100_usd_per_hour = -1 is not allowed: it must be above 0 and at most 100"),
         ({"precision": "fp4"}, "precision = 'fp4' is not allowed: H100 SXM5 80GB has dense peaks for "
                                "bf16, fp16, fp8, int8"),
         ({"mfu": "high"}, "mfu = 'high' is not allowed: it must be a number (fraction)"),

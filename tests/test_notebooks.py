@@ -133,6 +133,13 @@ def test_reasons_cite_what_the_bibliography_has():
             assert set(cited.split(",")) <= keys, row["id"]
 
 
+def test_every_entry_of_the_bibliography_is_cited():
+    keys = re.findall(r"^@\w+\{([^,]+),", (ROOT / "references.bib").read_text(encoding="utf-8"), re.M)
+    assert len(set(keys)) == len(keys)
+    pages = "".join(path.read_text(encoding="utf-8") for path in [*NOTEBOOKS, *ROOT.glob("chapters/*.md")])
+    assert not [key for key in keys if key not in pages]
+
+
 def test_outside_facts_cite_their_source():
     for row in claims.verdicts().values():
         if claims.ledger()[row["id"]].kind == "outside_fact":

@@ -600,6 +600,7 @@ class ClaimRow(Row):
 FILES: dict[str, type[Row]] = {
     "aged": AgedRow,
     "api_prices": ApiPriceRow,
+    "bandwidth": FactRow,
     "breakeven": FactRow,
     "cerebras_facts": FactRow,
     "cerebras_groq": VendorFactRow,
