@@ -379,7 +379,7 @@ def table(frame: Any, **options: Any) -> Any:
     """A frame as a plain table without its index, the same text on every run; ``options`` are those of ``to_html``."""
     from IPython.display import HTML
 
-    return HTML(frame.to_html(**{"index": False, "border": 0, **options}))
+    return HTML(frame.to_html(**{"index": False, "border": 0, "justify": "left", **options}))
 
 
 def chapters_folder() -> Path:
