@@ -156,7 +156,7 @@ def test_parameters_start_from_the_published_facts():
         ({"batch": 0}, "batch = 0 is not allowed: it must be at least 1 and at most 1e+06"),
         ({"a100_list_usd_per_hour": -1},
          "a100_list_usd_per_hour = -1 is not allowed: it must be above 0 and at most 100"),
-        ({"a100_usd_per_hour": 0.0}, "a100_usd_per_hour = 0.0 is not allowed: it must be above 0"),
+        ({"a100_usd_per_hour": 0.0}, "a100_usd_per_hour = 0.0 is not allowed: it must be above 0 and at most 100"),
         ({"llama2_context_tokens": 8192},
          "llama2_context_tokens = 8192 is not allowed: it must be at least 1 and at most 4096"),
         ({"llama2_mbu": "half"}, "llama2_mbu = 'half' is not allowed: it must be a number (fraction)"),
