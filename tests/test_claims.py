@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from llm_economics import claims
-from llm_economics.__main__ import main
 from llm_economics.claims import Claim, Result, judge, ledger
+from llm_economics.cli import main
 from llm_economics.elementwise import ParameterError
 
 KEYS = ["id", "article", "locator", "chapter", "statement", "stated_text", "stated_low", "stated_high", "unit"]

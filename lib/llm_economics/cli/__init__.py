@@ -1,0 +1,42 @@
+"""The command line, ``llm-economics`` or ``python -m llm_economics``: one module a command, loaded when called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from llm_economics.elementwise import ParameterError
+
+COMMANDS = {
+    "claims": "every claim of the five articles with its verdict",
+}
+"""Name and one-line help of each command; the function of that name lives in the module of that name."""
+
+
+class _Commands(click.Group):
+    """Loads a command when it is needed, and shows an error of the library as one line instead of a traceback."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(f"llm_economics.cli.{name}"), name)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, context: click.Context):
+        try:
+            return super().invoke(context)
+        except ParameterError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="llm-economics")
+def main() -> None:
+    """The Price of a Token: what it costs to train and serve large language models."""
