@@ -292,5 +292,10 @@ def test_the_readme_is_written_by_a_command(tmp_path):
 def test_models_are_found_by_forgiving_names():
     assert catalog.model("llama-3 70b").n_layers == 80
     assert catalog.model("Llama 3 70B (=3.1 70B)") == catalog.model("LLAMA_3_70B")
+    assert catalog.model("meta-llama/Meta-Llama-3.1-70B-Instruct") == catalog.model("Llama 3.1 70B")
+    assert catalog.model("Llama 3.1 70B") == catalog.model("Llama 3 70B")
+    assert catalog.model("DeepSeek R1") == catalog.model("deepseek-ai/DeepSeek-V3")
+    with pytest.raises(CatalogError, match=r"model = 'zzzz' is not allowed.*known are GPT-3 175B"):
+        catalog.model("zzzz")
     with pytest.raises(CatalogError, match=r"model = 'Mixtral 8x22' is not allowed.*nearest are Mixtral"):
         catalog.model("Mixtral 8x22")

@@ -61,6 +61,10 @@ FORMS = {
     "slider": lambda **k: figures.slider_grid(
         GRID, "mfu", "days", "cards", readout="hours", slider_title="MFU", x_title="days", y_title="cards", **k
     ),
+    "frontier": lambda **k: figures.frontier(
+        GRID.assign(low=GRID.cards / 2, high=GRID.cards * 2), "mfu", "days", "cards", color="run", readout="hours",
+        low="low", high="high", slider_title="MFU", x_title="days", y_title="cards", **k,
+    ),
     "picker": lambda **k: figures.slider_grid(
         GRID.assign(mfu=GRID.mfu.map("{:.0%}".format)), "mfu", "cards", "run", kind="bars", start="40%",
         readout=lambda rows: f"{len(rows)} rows", slider_title="MFU", x_title="cards", **k,
@@ -185,3 +189,15 @@ def test_columns_with_dots_and_brackets_are_names():
     frame = RUNS.rename(columns={"hours": "hours [6.4M]"})
     made = bundle(figures.bars(frame, "run", "hours [6.4M]", x_title="hours", **SAID))
     assert "1,300,000" in made["image/svg+xml"]
+
+
+def test_a_frontier_stands_still_while_its_points_move():
+    spec = FORMS["frontier"](**SAID).to_dict()
+    by_mark = {}
+    for layer in spec["layer"][0]["layer"]:
+        by_mark.setdefault(layer["mark"]["type"], []).append(layer)
+    assert "transform" not in by_mark["line"][0] and "transform" not in by_mark["area"][0]
+    moved = [layer for layer in by_mark["point"] + by_mark["rule"] if "transform" in layer]
+    assert len(moved) == 2 and all("mfu - 0.2" in layer["transform"][0]["filter"] for layer in moved)
+    assert {param["name"] for param in spec["params"]} == {"mfu", "readout"}
+    assert spec["layer"][0]["layer"][0]["encoding"]["y2"]["field"] == "high"

@@ -29,6 +29,7 @@ FLOORS = {
     "parameters": 4,
     "configs": 4,
     "calibration": 4,
+    "evidence": 5,
     "search": 4,
     "sensitivity": 4,
     "claims": 5,

@@ -334,6 +334,51 @@ def test_links_count_and_can_bind():
     assert both.step.link_s == pytest.approx((reduces + exchanges) * 100 * 7168 * 2 / 450e9)
 
 
+def test_accelerators_that_share_an_expert_gather_and_reduce():
+    """Two copies of attention, each over two accelerators; two groups of experts, each over two."""
+    link = Link("link", 1e11, 1e-6)
+    four = System("four", H100, 4, 4, link)
+    split = Split(tensor=2, data=2, expert=2, expert_tensor=2)
+    model = serving.model_from_parameters("two", 1e9, 1e9, 2, 1, hidden_bytes=1e4, layers=1, moe_layers=1)
+    step = serving.decode(model, four, 200, 0, split)  # 100 tokens on each copy, 1e6 byte of hidden states
+    attention = 2 * 1 / 2 * 1e6 / 1e11 + 2e-6
+    exchanges = 2 * (3 / 4 * 1e6 / 2 / 1e11 + 1e-6)  # each sends the half that it is left with, once there, once back
+    shared = 2 * 1 / 2 * 1e6 / 1e11 + 2e-6  # 100 tokens of a group, whole on both of its accelerators
+    assert step.step.link_s == pytest.approx(attention + exchanges + shared)
+    sliced = serving.decode(model, four, 200, 0, Split(tensor=2, data=2, expert=1, expert_tensor=4))
+    assert sliced.step.link_s == pytest.approx(attention + 2 * 3 / 4 * 2e6 / 1e11 + 2e-6)  # all tokens of both copies
+    whole = serving.decode(model, four, 200, 0, Split(tensor=4))
+    assert whole.step.link_s == pytest.approx(2 * (2 * 3 / 4 * 2e6 / 1e11 + 2e-6))
+
+
+def test_stages_hand_on_over_the_slow_link_once_they_leave_the_box():
+    near, far = Link("near", 1e11), Link("far", 1e10)
+    model = serving.model_from_parameters("four layers", 1e9, hidden_bytes=1e4, layers=4)
+    inside = serving.decode(model, System("one box", H100, 4, 4, near, far), 40, 0, Split(pipeline=4))
+    assert inside.step.link_s == pytest.approx(3 * 10 * 1e4 / 1e11)
+    across = serving.decode(model, System("boxes of two", H100, 4, 2, near, far), 40, 0, Split(pipeline=4))
+    assert across.step.link_s == pytest.approx(3 * 10 * 1e4 / 1e10)
+
+
+def test_overlap_hides_a_share_of_the_communication():
+    def total(overlap, link_s, bound="max"):
+        return serving.roofline(3.0, 2.0, 1.0, 1.0, link_s, bound=bound, overlap=overlap).seconds
+
+    assert [total(share, 2.0) for share in (0, 0.5, 1)] == [5.0, 4.0, 3.0]
+    assert [total(share, 8.0) for share in (0, 0.25, 1)] == [11.0, 9.0, 8.0]  # no more than there is to hide behind
+    assert total(None, 2.0) == total(1, 2.0) and total(None, 2.0, "sum") == total(0, 2.0, "sum") == 7.0
+    assert total(1, 2.0, "sum") == 5.0
+    with pytest.raises(ParameterError, match="overlap = 2 is not allowed"):
+        total(2, 1.0)
+
+
+def test_bytes_of_the_cache_are_told_apart():
+    split, context = Split(tensor=8), 2048
+    step = serving.decode(LLAMA, EIGHT, 64, context, split)
+    assert step.kv_bytes_read == pytest.approx(64 * 327_680 * context)
+    assert serving.decode(LLAMA, EIGHT, 64, 0, split).kv_bytes_read == 0
+
+
 def test_prefill_is_compute_bound_and_long_prompts_cost_more_than_in_proportion():
     short, long = (serving.prefill(LLAMA, EIGHT, 1, tokens) for tokens in (8192, 16384))
     assert short.step.binding == "compute" and short.mfu == pytest.approx(1)

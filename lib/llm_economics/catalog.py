@@ -15,6 +15,8 @@ import difflib
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -22,8 +24,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Accelerator
+from llm_economics.elementwise import ParameterError, check_range
+from llm_economics.hardware import BYTES_PER_VALUE, Accelerator, Link, System, bytes_per_value
+from llm_economics.serving import ServedModel, model_from_architecture, model_from_parameters
 from llm_economics.transformer import Architecture, architecture_from_row
 
 if TYPE_CHECKING:
@@ -283,7 +286,9 @@ class DecodeStepRow(SourcedRow):
 
     key = ("model", "system", "backend", "tp", "moe_tp", "moe_ep", "context", "batch")
     model: str = text("model", ...)
-    system: Literal["h100_sxm"] = Field(description="accelerator")
+    system: Literal["h100_sxm", "h200_sxm", "b200_sxm", "b300_sxm", "gb200", "gb300", "a100_sxm"] = Field(
+        description="accelerator"
+    )
     backend: Literal["trtllm", "vllm", "sglang"] = Field(description="serving engine")
     tp: int = number("tensor parallelism", "count", 1, 1024)
     moe_tp: int = number("tensor parallelism inside experts", "count", 1, 1024)
@@ -291,6 +296,36 @@ class DecodeStepRow(SourcedRow):
     context: int = number("tokens in the cache of each sequence", "token", 1, 10_000_000)
     batch: int = number("sequences", "count", 1, 100_000)
     tpot_ms: float = number("time of one step", "ms", 0.1, 1000)
+
+
+class CalculatorRow(SourcedRow):
+    """What published calculators answer to the same questions, as ``tests/oracle/ask_calculators.py`` asked them."""
+
+    key = ("calculator", "question", "way", "batch")
+    calculator: str = text("name of the package", ...)
+    version: str = text("its version", ...)
+    question: Literal[
+        "parameters", "active-parameters", "forward-flops", "kv-gqa", "kv-mla", "decode-step", "gpu-hours"
+    ] = Field(description="which question; ``ask_calculators.py`` words them")
+    way: str = text("which of several ways to ask; empty for the calculator's own or only one")
+    batch: int | None = maybe("sequences of a decode step", "count", 1, 100_000)
+    value: float | None = maybe("the answer; empty if there is none", "in `unit`", 0, None)
+    low: float | None = maybe("lower end, where it gives a range", "in `unit`", 0, None)
+    high: float | None = maybe("upper end", "in `unit`", 0, None)
+    unit: Literal["parameter", "FLOP", "B/token", "ms", "GPU-hour"] = Field(description="unit of the answer")
+    asked: str = text("the call that gave it")
+    convention: str = text("what the answer counts, or why there is none", ...)
+    explanation: Literal[
+        "agrees", "convention", "left out", "assumption", "formula", "wrong input", "measured", "no answer"
+    ] = Field(description="our reading of how it relates to the exact or measured value")
+
+    @model_validator(mode="after")
+    def _check(self) -> CalculatorRow:
+        if (self.value is None) != (self.explanation == "no answer"):
+            _refuse("explanation", self.explanation, "no answer where value is empty, and only there")
+        if self.low is not None and not self.low <= self.value <= (self.high or 0):
+            _refuse("low", self.low, f"at most value = {self.value:g}, which is at most high")
+        return self
 
 
 class MeasuredServingRow(SourcedRow):
@@ -597,17 +632,39 @@ class ClaimRow(Row):
         return self
 
 
+class SystemRow(SourcedRow):
+    """Systems of accelerators: how many share the fast link, and what joins such domains."""
+
+    key = ("system",)
+    system: str = text("name of the system", ...)
+    aliases: str = text("other names for it, separated by ;")
+    chip: str = text("its accelerator, as in hardware.csv", ...)
+    accelerators: int = number("accelerators where the caller names no number", "count", 1, 100_000)
+    domain_size: int = number("accelerators that share the scale-up link", "count", 1, 100_000)
+    scale_up: str = text("name of the link inside a domain", ...)
+    scale_up_GBps: float | None = maybe("its bandwidth one way; empty: half of that in hardware.csv", "GB/s", 1, 10_000)
+    scale_up_latency_us: float = number("its latency for each message", "us", 0, 1000)
+    scale_out: str = text("name of the link between domains", ...)
+    scale_out_GBps: float = number("its bandwidth one way for each accelerator", "GB/s", 0.1, 10_000)
+    scale_out_latency_us: float = number("its latency for each message", "us", 0, 1000)
+    mem_gb: float | None = maybe("memory of an accelerator where it differs from hardware.csv", "GB", 8, 20_000)
+    fp4_dense_tflops: float | None = maybe("dense FP4 peak, likewise", "TFLOP/s", 10, 1e6)
+    int8_dense_tops: float | None = maybe("dense INT8 peak, likewise; 0 for none", "TOP/s", 0, 1e6)
+
+
 FILES: dict[str, type[Row]] = {
     "aged": AgedRow,
     "api_prices": ApiPriceRow,
     "bandwidth": FactRow,
     "breakeven": FactRow,
+    "calculators": CalculatorRow,
     "cerebras_facts": FactRow,
     "cerebras_groq": VendorFactRow,
     "claims": ClaimRow,
     "databricks": DatabricksRow,
     "databricks_150_reconstruction": ReconstructionRow,
     "decode_step_timings": DecodeStepRow,
+    "decode_step_timings_more": DecodeStepRow,
     "gb200": FactRow,
     "gb200_factorisations": FactorisationRow,
     "gpt4_context": FactRow,
@@ -626,6 +683,7 @@ FILES: dict[str, type[Row]] = {
     "serving_observations": FactRow,
     "reading": FactRow,
     "serving_validation": ServingValidationRow,
+    "systems": SystemRow,
     "token_costs": FactRow,
     "training_runs": TrainingRunRow,
 }
@@ -894,28 +952,289 @@ def _as_accelerator(row: HardwareRow) -> Accelerator:
     )
 
 
-def model(name: str) -> Architecture:
-    """An architecture of ``data/models.csv`` by name, blind to case, spaces and hyphens.
+# ---------------------------------------------------------------------------------------------------------------------
+# Systems
 
-    A name that stands before a bracket in the file is enough ("Llama 3 8B").
+
+def systems() -> tuple[str, ...]:
+    """Names of the systems of ``data/systems.csv``."""
+    return tuple(row.system for row in _validated("systems", DATA))
+
+
+def system(name: str, accelerators: int | None = None) -> System:
+    """A system of ``data/systems.csv`` by its name or its accelerator's, blind to case, spaces and hyphens.
+
+    "H200", "H200 SXM" and "h200_sxm" are servers of eight, "GB200" is the rack of 72. Links are byte/s of one
+    accelerator in one direction, and seconds for each message.
+
+    Parameters
+    ----------
+    accelerators
+        How many in all, in as many domains as it takes; None: the system's natural size.
 
     Raises
     ------
     CatalogError
         If it is not known; the line lists the nearest names.
     """
-    known = load("models").to_dict("records")
-    short = Counter(_plain(row["model"].split("(")[0]) for row in known)
-    rows = {_plain(row["model"]): row for row in known}
-    rows |= {key: row for row in known if short[key := _plain(row["model"].split("(")[0])] == 1}
+    rows = _validated("systems", DATA)
+    full = {row.system: row for row in rows}
+    of_chip = {row.chip: row for row in reversed(rows)}
+    names = {_plain(alias): of_chip[chip] for chip in of_chip for alias in (chip, *_SHORT_NAMES.get(chip, ()))}
+    for chip, known in (
+        ("GB200 NVL72 rack (72 GPU)", "GB200 NVL72"),
+        ("GB200 Grace-Blackwell superchip (2 GPU + 1 Grace)", "GB200 superchip"),
+    ):
+        names |= {_plain(alias): full[known] for alias in (chip, *_SHORT_NAMES[chip])}
+    names |= {_plain(alias): row for row in rows for alias in (row.system, *filter(None, row.aliases.split(";")))}
     wanted = _plain(name)
-    if wanted not in rows:
-        near = difflib.get_close_matches(wanted, rows, n=6, cutoff=0.4)
-        shown = list(dict.fromkeys(rows[key]["model"] for key in near))[:3]
+    if wanted not in names:
+        near = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
+        shown = list(dict.fromkeys(names[key].system for key in near))[:3] or list(full)
         raise CatalogError(
-            f"model = {str(name)[:60]!r} is not allowed: it is not in data/models.csv; nearest are {', '.join(shown)}"
+            f"system = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(shown)}"
         )
-    return architecture_from_row(rows[wanted])
+    row = names[wanted]
+    return _as_system(row, row.accelerators if accelerators is None else accelerators)
+
+
+def _as_system(row: SystemRow, accelerators: int) -> System:
+    chip = _accelerators()[_known(row.chip, _accelerators(), "data/systems.csv, column chip")]
+    if row.mem_gb or row.fp4_dense_tflops:
+        given = {"fp4": row.fp4_dense_tflops, "int8": row.int8_dense_tops}
+        peaks = {**chip.peak_flops, **{key: peak * 1e12 for key, peak in given.items() if peak is not None}}
+        chip = replace(
+            chip,
+            name=row.system,
+            memory_bytes=row.mem_gb * 1e9 if row.mem_gb else chip.memory_bytes,
+            peak_flops={key: peak for key, peak in peaks.items() if peak},
+            sparse_peak_flops={},
+            tdp_watts=None,
+        )
+    near = row.scale_up_GBps * 1e9 if row.scale_up_GBps else chip.link_bandwidth
+    if near is None:
+        raise CatalogError(
+            f"data/systems.csv ({row.system}), column scale_up_GBps: a value is needed: hardware.csv has no link"
+        )
+    return System(
+        row.system if accelerators == row.accelerators else f"{row.system}, {accelerators} accelerators",
+        chip,
+        accelerators,
+        row.domain_size,
+        Link(row.scale_up, near, row.scale_up_latency_us * 1e-6),
+        Link(row.scale_out, row.scale_out_GBps * 1e9, row.scale_out_latency_us * 1e-6),
+    )
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class LinkFields(_Plain):
+    """A link in a reader's file: one accelerator, one direction."""
+
+    bandwidth_gb_per_s: float = Field(gt=0, le=1e6)
+    latency_us: float = Field(0.0, ge=0, le=1e6)
+    name: str = "link"
+
+
+class AcceleratorFields(_Plain):
+    """An accelerator in a reader's file; peaks are dense, by precision ("bf16", "fp8", ...)."""
+
+    name: str = "accelerator"
+    memory_gb: float = Field(gt=0, le=1e6)
+    memory_tb_per_s: float = Field(gt=0, le=1e6)
+    peak_tflops: dict[str, float] = Field(min_length=1)
+
+
+class SystemFields(_Plain):
+    """A reader's system; ``accelerator`` is a name of ``data/hardware.csv`` or a description."""
+
+    name: str | None = None
+    accelerator: str | AcceleratorFields
+    accelerators: int = Field(ge=1, le=1_000_000)
+    domain_size: int | None = Field(None, ge=1, le=1_000_000)
+    scale_up: LinkFields
+    scale_out: LinkFields | None = None
+
+
+def system_from_file(path: Path | str) -> System:
+    """The reader's own system from a YAML or JSON file with the fields of :class:`SystemFields`.
+
+    ``accelerators`` in all, ``domain_size`` of them (all, if it is not given) on the ``scale_up`` link, and
+    ``scale_out`` between domains::
+
+        name: two boxes
+        accelerator: H200          # or {memory_gb: 141, memory_tb_per_s: 4.8, peak_tflops: {bf16: 989, fp8: 1979}}
+        accelerators: 16
+        domain_size: 8
+        scale_up: {bandwidth_gb_per_s: 450, latency_us: 5}
+        scale_out: {bandwidth_gb_per_s: 50, latency_us: 18}
+
+    Raises
+    ------
+    CatalogError
+        One line that names the file, the field, the value and what is allowed.
+    """
+    import yaml
+
+    path = Path(path)
+    try:
+        fields = SystemFields.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"system file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise CatalogError(f"system file {path}, line {line}: it is neither YAML nor JSON") from None
+    except ValidationError as errors:
+        found = errors.errors(include_url=False)
+        error = next((e for e in found if e["type"] != "string_type" or not isinstance(e["input"], dict)), found[0])
+        place = ".".join(str(part) for part in error["loc"] if part not in ("str", "AcceleratorFields"))
+        shown = "" if error["type"] == "missing" else f" = {str(error['input'])[:60]!r}"
+        raise CatalogError(
+            f"system file {path}: {place or 'its content'}{shown} is not allowed: {error['msg'].lower()}"
+        ) from None
+    chip = fields.accelerator
+    if isinstance(chip, AcceleratorFields):
+        for precision in chip.peak_tflops:
+            _known(precision, BYTES_PER_VALUE, f"system file {path}: peak_tflops")
+        chip = Accelerator(
+            chip.name,
+            chip.memory_gb * 1e9,
+            chip.memory_tb_per_s * 1e12,
+            {precision: peak * 1e12 for precision, peak in chip.peak_tflops.items()},
+        )
+    else:
+        chip = accelerator(chip)
+    up, out = (
+        link and Link(link.name, link.bandwidth_gb_per_s * 1e9, link.latency_us * 1e-6)
+        for link in (fields.scale_up, fields.scale_out)
+    )
+    return System(
+        fields.name or path.stem,
+        chip,
+        fields.accelerators,
+        fields.domain_size or fields.accelerators,
+        up,
+        out,
+    )
+
+
+def model(name: str) -> Architecture:
+    """An architecture of ``data/models.csv`` by name, blind to case, spaces and hyphens.
+
+    A name that stands before a bracket in the file is enough ("Llama 3 8B"), and so is the name of a model of the same
+    shape ("Llama 3.1 8B", "DeepSeek R1") or that of a repository ("meta-llama/Meta-Llama-3.1-8B-Instruct").
+
+    Raises
+    ------
+    CatalogError
+        If it is not known; the line lists the nearest names.
+    """
+    return _model(name)
+
+
+_SAME_SHAPE = {"DeepSeek R1": "DeepSeek-V3", "DeepSeek-V3.1": "DeepSeek-V3", "Llama 3.3 70B": "Llama 3 70B"}
+"""Models that differ from one of the file in their weights alone."""
+
+
+def _model_rows() -> dict[str, dict[str, Any]]:
+    """Rows of ``data/models.csv`` by every name that they answer to."""
+    known = load("models").to_dict("records")
+    short = Counter(row["model"].split("(")[0].strip() for row in known)
+    rows = {row["model"]: row for row in known}
+    for row in known:
+        name, _, rest = row["model"].partition("(")
+        if short[name.strip()] == 1:
+            rows[name.strip()] = row
+        if rest.startswith("="):  # "Llama 3 8B (=3.1 8B)"
+            rows[f"{name.split()[0]} {rest[1:].rstrip(')')}"] = row
+    return rows | {name: rows[same] for name, same in _SAME_SHAPE.items()}
+
+
+def _model(name: str, others: tuple[str, ...] = ()) -> Architecture:
+    """The same; ``others`` are names that an error may suggest beside those of the file."""
+    names = _model_rows()
+    rows = {_plain(known): row for known, row in names.items()}
+    repository = re.sub(r"^meta-(?=llama)|(-(v0\.1|instruct|chat|base|hf|it))+$", "", str(name).lower().split("/")[-1])
+    for wanted in (_plain(name), _plain(repository)):
+        if wanted in rows:
+            return architecture_from_row(rows[wanted])
+    suggested = {_plain(other): other for other in (*names, *others)}
+    near = difflib.get_close_matches(_plain(repository), suggested, n=6, cutoff=0.4)
+    shown = list(dict.fromkeys(suggested[key] for key in near))[:3]
+    hint = f"nearest are {', '.join(shown)}" if shown else f"known are {', '.join(load('models')['model'])}"
+    raise CatalogError(f"model = {str(name)[:60]!r} is not allowed: it is not in data/models.csv; {hint}")
+
+
+GPT4 = "GPT-4 (leaked)"
+"""The GPT-4 of the articles, by the name that :func:`served_models` knows it by."""
+_GPT4_NAMES = ("gpt4leaked", "gpt4leak", "gpt4", "gptmoe18t", "moe18t", "gpt418t")
+
+
+def served_models(
+    name: str, precisions: Sequence[str] = ("bf16",), *, kv: str | None = None, kv_heads: int | None = None
+) -> dict[str, ServedModel]:
+    """A model for ``serving`` and ``search`` at each precision of its weights.
+
+    Parameters
+    ----------
+    name
+        A model of ``data/models.csv``, "GPT-4 (leaked)", or the path of a ``config.json`` of Hugging Face.
+    kv
+        Precision of the KV cache; None: that of the weights, but at least 8 bits. Hidden states are BF16.
+    kv_heads
+        Of the leaked GPT-4 alone, whose attention is not known for sure: heads that keep keys and values.
+        None: 1, multi-query attention, as the leak has it.
+
+    Raises
+    ------
+    ParameterError
+        If the name, the file or a precision is not known; the line lists the nearest names.
+    """
+    if not precisions:
+        raise ParameterError("precisions = () is not allowed: at least one is needed")
+    cache = {precision: kv or ("fp8" if bytes_per_value(precision) < 1 else precision) for precision in precisions}
+    if _plain(name) in _GPT4_NAMES:
+        return {precision: _gpt4(precision, cache[precision], kv_heads or 1) for precision in precisions}
+    if kv_heads is not None:
+        raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {GPT4} leaves it open")
+    if Path(name).exists() or str(name).endswith(".json"):
+        from llm_economics import configs
+
+        arch = configs.read(name).architecture
+    else:
+        arch = _model(name, (GPT4,))
+    return {
+        precision: model_from_architecture(arch, weights=precision, kv=cache[precision]) for precision in precisions
+    }
+
+
+def _gpt4(precision: str, kv: str, kv_heads: int) -> ServedModel:
+    """The model of ``data/gpt4_leak.csv``; heads of 128, and experts of 8 d² parameters a layer give its width."""
+    stated = load("gpt4_leak").set_index("item")["english_value_as_printed"]
+    layers = int(re.search(r"(\d+) layers", stated["total params"])[1])
+    experts, billions, chosen = (
+        int(n) for n in re.search(r"(\d+) experts, ~(\d+)B.*?(\d+) routed", stated["experts"]).groups()
+    )
+    shared = 1e9 * int(re.search(r"~(\d+)B", stated["attention params"])[1])
+    width = 128 * round((1e9 * billions / layers / 8) ** 0.5 / 128)
+    check_range("kv_heads", kv_heads, 1, width // 128)
+    return model_from_parameters(
+        GPT4,
+        shared,
+        1e9 * billions,
+        experts,
+        chosen,
+        bytes_per_parameter=bytes_per_value(precision),
+        kv_bytes_per_token=2 * layers * kv_heads * 128 * bytes_per_value(kv),
+        kv_heads=kv_heads,
+        layers=layers,
+        moe_layers=layers,
+        hidden_bytes=2.0 * width,
+        decode_flops_per_key=4.0 * layers * width,
+        prefill_flops_per_key=4.0 * layers * width,
+    )
 
 
 def prices(

@@ -9,6 +9,7 @@ NumPy is imported only then, so the formula rooms work where it is not installed
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "check_range",
     "every",
     "floor",
+    "known",
     "log2",
     "maximum",
     "minimum",
@@ -88,9 +90,20 @@ def log2(x):
 
 
 def every(condition) -> bool:
-    """Whether a condition holds for a number, or for every element of an array; lazy arrays (Dask) pass unseen."""
+    """Whether a condition holds for a number, or for every element of an array, as far as can be seen.
+
+    For checks: a lazy condition (Dask) passes unseen, since looking at it would compute it.
+    """
+    return hasattr(condition, "dask") or known(condition)
+
+
+def known(condition) -> bool:
+    """Whether a condition is known to hold for a number, or for every element of an array.
+
+    For short cuts, which must give way to the general formula where a lazy condition (Dask) hides its values.
+    """
     if isinstance(condition, bool) or hasattr(condition, "dask"):
-        return bool(condition is not False)
+        return condition is True
     import numpy
 
     return bool(numpy.all(condition))
@@ -99,8 +112,9 @@ def every(condition) -> bool:
 def check_range(name: str, value, low: float | None = None, high: float | None = None, *, open_low: bool = False):
     """Return ``value`` if all of it lies within the bounds, else stop with one clear line.
 
-    ``open_low`` leaves ``low`` itself out. NaN is never allowed. Lazy arrays (Dask) pass
-    unchecked, since looking at them would compute them.
+    ``open_low`` leaves ``low`` itself out. NaN is never allowed. A lazy array (Dask) comes back with
+    the check as part of its graph: nothing is computed now, each chunk is looked at once, when it is
+    computed, and the error is raised then. Lazy quantities pass unchecked.
 
     Raises
     ------
@@ -113,7 +127,10 @@ def check_range(name: str, value, low: float | None = None, high: float | None =
             return value
         raise ParameterError(f"{name} = {value!r} is not allowed: {_allowed(low, high, open_low)}")
     if hasattr(value, "dask"):
-        return value
+        if hasattr(value, "magnitude"):
+            return value
+        check = partial(_check_chunk, name, low, high, open_low)
+        return value.map_blocks(check, dtype=value.dtype, meta=value._meta)
     if not hasattr(value, "__array_ufunc__"):
         shown = value if isinstance(value, bool) else repr(str(value)[:60])
         raise ParameterError(f"{name} = {shown} is not allowed: it must be a number")
@@ -129,6 +146,10 @@ def check_range(name: str, value, low: float | None = None, high: float | None =
     flat = numpy.ravel(value)
     worst = flat[int(numpy.argmin(numpy.ravel(ok)))]
     raise ParameterError(f"{name} = {worst} is not allowed: {_allowed(low, high, open_low)}")
+
+
+def _check_chunk(name: str, low: float | None, high: float | None, open_low: bool, chunk):
+    return check_range(name, chunk, low, high, open_low=open_low)
 
 
 def check_choice(name: str, value: str, allowed) -> str:

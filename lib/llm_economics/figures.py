@@ -410,6 +410,19 @@ def ratio_dots(
     return _finish(_with_rules(alt.layer(stem, dots, *labels), [("x", 1, "equal")]), title, description)
 
 
+def strips(
+    frame: pd.DataFrame, name: str, ratio: str, *, title: str, description: str,
+    x_title: str = "Predicted ÷ measured (log scale)", color: str | None = None, rules: Sequence[Rule] = (),
+) -> alt.LayerChart:  # fmt: skip
+    """Many ratios for each name, one translucent dot each, on a logarithmic axis around a line at one."""
+    _has(frame, name, ratio, color)
+    x = _number(frame, ratio, x_title, 0.5, 2, *_at(rules, "x"), log=True)
+    x["axis"] = alt.Axis(format=".3~r", grid=False)
+    chart = alt.Chart(frame).encode(x=alt.X(**x), y=_names(frame, name), tooltip=_tooltips(frame))
+    dots = chart.mark_circle(size=70, opacity=0.5).encode(*_series(color, alt.Color))
+    return _finish(_with_rules(dots, [("x", 1, "equal"), *rules]), title, description)
+
+
 def interval(
     frame: pd.DataFrame, name: str, low: str, middle: str, high: str, *, title: str, description: str,
     x_title: str, log: bool = False, rules: Sequence[Rule] = (),
@@ -482,6 +495,60 @@ def slider_grid(
     """
     _has(frame, slider, x, y, color)
     check_choice("kind", kind, ("line", "points", "bars"))
+    frame, here, params = _moved(frame, slider, start, slider_title, readout)
+    chart = alt.Chart(frame).transform_filter(here).encode(tooltip=_tooltips(frame))
+    if kind == "bars":
+        across = alt.X(**_number(frame, x, x_title, *_at(rules, "x"), log=log_x, zero=True, **_both_ends(frame, x, 0)))
+        drawn = _bars(frame, chart.encode(x=across, y=_names(frame, y)), x, color, log_x)
+    else:
+        chart = chart.encode(
+            *_series(color, alt.Color, alt.StrokeDash if kind == "line" else alt.Shape),
+            x=alt.X(**_number(frame, x, x_title, *_at(rules, "x"), log=log_x)),
+            y=alt.Y(**_number(frame, y, y_title, *_at(rules, "y"), log=log_y, zero=not log_y)),
+        )
+        drawn = chart.mark_line() if kind == "line" else chart.mark_point()
+    drawn = alt.layer(_with_rules(drawn, rules), _readout(-24 if kind == "bars" else -46)).add_params(*params)
+    return _finish(drawn, title, description)
+
+
+def frontier(
+    frame: pd.DataFrame, slider: str, x: str, y: str, *, color: str, readout: str | Callable[[pd.DataFrame], str],
+    title: str, description: str, slider_title: str, x_title: str, y_title: str, start: Any = None,
+    low: str | None = None, high: str | None = None, rules: Sequence[Rule] = (),
+) -> alt.LayerChart:  # fmt: skip
+    """Curves on two logarithmic axes that stand still, and on each the point that the reader moves along it.
+
+    Each row is a point of a curve (``color``), at one value of ``slider``; its other columns show where the pointer
+    rests. ``low`` and ``high`` are a band around the curve, empty where there is none. ``slider``, ``readout`` and
+    ``start`` are as in :func:`slider_grid`, and so are the errors.
+    """
+    _has(frame, slider, x, y, color, low, high)
+    frame, here, params = _moved(frame, slider, start, slider_title, readout)
+    ends = [value for column in (low, high) if column for value in frame[column].dropna()]
+    tooltip = _tooltips(frame.drop(columns=[column for column in (low, high) if column]))
+    across = alt.X(**_number(frame, x, x_title, *_at(rules, "x"), log=True))
+    up = _number(frame, y, y_title, *ends, *_at(rules, "y"), log=True)
+    names = alt.Scale(domain=list(dict.fromkeys(map(str, frame[color]))))  # the same for both, or there are two legends
+    stroke = {"symbolType": "stroke", "symbolOpacity": 1}
+    hue, dash = (channel.scale(names).legend(**stroke) for channel in _series(color, alt.Color, alt.StrokeDash))
+    chart = alt.Chart(frame).encode(hue, x=across)
+    curves = chart.mark_line().encode(dash, y=alt.Y(**up))
+    there = chart.transform_filter(here).encode(tooltip=tooltip)
+    rule = alt.Chart(frame).transform_filter(here).mark_rule(strokeDash=[2, 3]).encode(x=across)
+    dots = chart.mark_point(size=60, opacity=0.01).encode(y=alt.Y(**up), tooltip=tooltip)
+    layers = [curves, rule, dots, there.mark_point(size=110).encode(y=alt.Y(**up))]
+    if low and high:
+        band = alt.Y(**(up | {"field": _field(low)}))
+        layers.insert(0, chart.mark_area(opacity=0.16).encode(y=band, y2=alt.Y2(field=_field(high))))
+    rows = -(-len(names.domain) // 3)  # of the legend, above which the number stands
+    drawn = alt.layer(_with_rules(alt.layer(*layers), rules), _readout(-46 - 16 * rows)).add_params(*params)
+    return _finish(drawn, title, description)
+
+
+def _moved(
+    frame: pd.DataFrame, slider: str, start: Any, slider_title: str, readout: str | Callable[[pd.DataFrame], str]
+) -> tuple[pd.DataFrame, str, tuple[alt.Parameter, alt.Parameter]]:
+    """The frame, the test that a row belongs to the slider's value, and the two parameters: value and large text."""
     frame = frame.assign(**{slider: rounded(frame[slider].tolist())})
     values = list(dict.fromkeys(frame[slider]))
     numeric = all(isinstance(value, (int, float)) for value in values)
@@ -496,25 +563,15 @@ def slider_grid(
         bind = alt.binding_select(options=values, labels=labels, name=slider_title)
         place = f"indexof({json.dumps(values)}, {slider})"
     texts = [_slice_text(readout, slider, value, frame[frame[slider] == value]) for value in values]
-    chart = alt.Chart(frame).transform_filter(f"indexof({json.dumps(values)}, datum.{slider}) === {place}")
-    chart = chart.encode(tooltip=_tooltips(frame))
-    if kind == "bars":
-        across = alt.X(**_number(frame, x, x_title, *_at(rules, "x"), log=log_x, zero=True, **_both_ends(frame, x, 0)))
-        drawn = _bars(frame, chart.encode(x=across, y=_names(frame, y)), x, color, log_x)
-    else:
-        chart = chart.encode(
-            *_series(color, alt.Color, alt.StrokeDash if kind == "line" else alt.Shape),
-            x=alt.X(**_number(frame, x, x_title, *_at(rules, "x"), log=log_x)),
-            y=alt.Y(**_number(frame, y, y_title, *_at(rules, "y"), log=log_y, zero=not log_y)),
-        )
-        drawn = chart.mark_line() if kind == "line" else chart.mark_point()
-    large = alt.Chart(alt.InlineData([{}]), name="readout").mark_text(
-        text=alt.ExprRef("readout"), align="left", fontSize=26, fontWeight="bold", x=0, y=-24 if kind == "bars" else -46
-    )
     number = alt.param(name="readout", expr=f"{json.dumps(texts, ensure_ascii=False)}[{place}]")
-    moved = alt.param(name=slider, value=start, bind=bind)
-    drawn = alt.layer(_with_rules(drawn, rules), large).add_params(moved, number)
-    return _finish(drawn, title, description)
+    here = f"indexof({json.dumps(values)}, datum.{slider}) === {place}"
+    return frame, here, (alt.param(name=slider, value=start, bind=bind), number)
+
+
+def _readout(above: float) -> alt.Chart:
+    return alt.Chart(alt.InlineData([{}]), name="readout").mark_text(
+        text=alt.ExprRef("readout"), align="left", fontSize=26, fontWeight="bold", x=0, y=above
+    )
 
 
 def _slice_text(readout: str | Callable[[pd.DataFrame], str], slider: str, value: Any, rows: pd.DataFrame) -> str:

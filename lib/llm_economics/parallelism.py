@@ -41,7 +41,7 @@ class Split:
 
     def __post_init__(self) -> None:
         for name in ("tensor", "pipeline", "data", "expert"):
-            check_range(name, getattr(self, name), 1)
+            object.__setattr__(self, name, check_range(name, getattr(self, name), 1))
         if self.expert_tensor is None:
             object.__setattr__(self, "expert_tensor", maximum(1.0, self.tensor / self.expert))
         check_range("expert_tensor", self.expert_tensor, 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_economics.elementwise import ParameterError, check_choice, check_range
 from llm_economics.hardware import BYTES_PER_VALUE
+from llm_economics.transformer import CONVENTIONS
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ PARAMETERS: dict[str, Parameter] = {
     "context_tokens": Parameter(int, "token", "tokens of context of each sequence", 1, 10_000_000),
     "cycle_per_pretraining": _number("x", "whole training cycle ÷ pre-training", 1, 100, open_low=False),
     "fresh_experts": _number("fraction", "further experts that a draft reads ÷ those of independent routing", 0, 1),
+    "explain_above": _number("fraction", "relative difference from which an answer needs an explanation", 0, 0.5),
+    "flops_convention": Parameter(str, "", "what a count of FLOP includes", choices=CONVENTIONS),
     "frequent_users": _number("user", "people who use a model often", 0, 1e10),
     "gb200_usd_per_hour": _number("USD/GPU-hour", "rental price of one GPU of a GB200 NVL72", 0, 100),
     "draft_cost": _number("x", "time of a draft step ÷ time of a step of the large model", 0, 10),
@@ -96,19 +99,24 @@ PARAMETERS: dict[str, Parameter] = {
     "hosted_parameters": _number("parameter", "parameters of the model that is to be hosted", 0, 1e14),
     "input_tokens_per_output": _number("token/token", "input tokens for each output token", 0, 1e6, open_low=False),
     "life_years": _number("year", "years over which a bought machine is written off", 0, 30),
+    "link_latency_us": _number("us", "latency of one message between GPUs of a server", 0, 1000, open_low=False),
     "llama2_context_tokens": Parameter(int, "token", "tokens of context of each LLaMA-2 sequence", 1, 4096),
     "llama2_mbu": _number("fraction", "share of the peak memory bandwidth that LLaMA-2-70B reaches", 0, 1),
     "head_size": Parameter(int, "value", "values in one head", 1, 100_000),
     "large_batch_tokens": Parameter(int, "token", "tokens of the large batch", 1, 10_000_000),
+    "held_out": Parameter(str, "", "what each fit of the decode model leaves out", choices=("model", "backend")),
     "mfu": _number("fraction", "model FLOPs utilisation, fraction of dense peak", 0, 1),
+    "miss_factor": _number("x", "predicted ÷ measured beyond which a row counts as missed", 1, 1000),
     "months_ahead": _number("month", "months from November 2026 to the day on which a forecast is scored", 0, 120),
     "output_tokens": Parameter(int, "token", "tokens of an answer", 1, 10_000_000),
     "precision": Parameter(str, "", "number format of the matrix products", choices=tuple(BYTES_PER_VALUE)),
+    "prefill_mfu": _number("fraction", "model FLOPs utilisation of reading prompts, fraction of dense peak", 0, 1),
     "prompt_tokens": Parameter(int, "token", "tokens of a prompt", 1, 10_000_000),
     "small_chip_mb": _number("MB", "on-chip memory of the chip that the wafer is compared with", 0, 1e6),
     "tokens_per_user_day": _number("token/day", "output tokens that a frequent user draws in a day", 0, 1e9),
     "routed_tokens": Parameter(int, "token", "tokens that one step routes", 1, 16),
     "pipeline_stages": Parameter(int, "stage", "stages of the serving pipeline", 1, 16),
+    "smallest_run_parameters": _number("parameter", "parameters below which a training run is left aside", 0, 1e14),
     "serving_batch": Parameter(int, "sequence", "sequences served at once", 1, 1_000_000),
     "serving_mfu": _number("fraction", "share of the dense peak that decoding reaches", 0, 1),
     "tokens_per_word": _number("token/word", "tokens per word of English text", 0, 10),

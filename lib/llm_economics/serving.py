@@ -18,7 +18,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llm_economics.elementwise import ParameterError, check_choice, check_range, every, floor, maximum, minimum, where
+from llm_economics.elementwise import (
+    ParameterError,
+    check_choice,
+    check_range,
+    every,
+    floor,
+    known,
+    maximum,
+    minimum,
+    where,
+)
 from llm_economics.hardware import System, bytes_per_value
 from llm_economics.parallelism import Split, group_seconds, kv_bytes_per_accelerator, kv_shards
 from llm_economics.parallelism import weight_bytes_per_accelerator as held_weights
@@ -61,6 +71,7 @@ def roofline(
     bandwidth_efficiency=1.0,
     compute_efficiency=1.0,
     bound: str = "max",
+    overlap=None,
 ) -> Step:
     """Time to move bytes, to compute FLOP and to talk; together the longest, or their sum (Williams et al. 2009).
 
@@ -74,6 +85,8 @@ def roofline(
         Fractions of the peaks that are reached; 1 gives a floor.
     bound
         ``max``: the terms overlap fully. ``sum``: not at all.
+    overlap
+        Share of the communication that may run beside memory and compute, 0 to 1; None: 1 with ``max``, 0 with ``sum``.
     """
     check_range("bytes_moved", bytes_moved, 0)
     check_range("flops", flops, 0)
@@ -83,13 +96,14 @@ def roofline(
     check_choice("bound", bound, BOUNDS)
     memory_s = bytes_moved / (memory_bandwidth * bandwidth_efficiency)
     compute_s = flops / (peak_flops * compute_efficiency)
-    longest = maximum(memory_s, compute_s)
+    on_chip = maximum(memory_s, compute_s) if bound == "max" else memory_s + compute_s
     if link_s is None:
-        return Step(memory_s, compute_s, 0 * memory_s, longest if bound == "max" else memory_s + compute_s)
+        return Step(memory_s, compute_s, 0 * memory_s, on_chip)
     check_range("link_s", link_s, 0)
-    return Step(
-        memory_s, compute_s, link_s, maximum(longest, link_s) if bound == "max" else memory_s + compute_s + link_s
-    )
+    if overlap is None:
+        overlap = 1.0 if bound == "max" else 0.0
+    check_range("overlap", overlap, 0, 1)
+    return Step(memory_s, compute_s, link_s, on_chip + link_s - minimum(overlap * link_s, on_chip))
 
 
 def arithmetic_intensity(flops, bytes_moved):
@@ -186,7 +200,7 @@ class ServedModel:
     @property
     def is_moe(self) -> bool:
         """Whether there are routed experts."""
-        return not every((self.experts == 0) & (self.experts_per_token == 0))
+        return not known((self.experts == 0) & (self.experts_per_token == 0))
 
     @property
     def weight_bytes(self):
@@ -254,10 +268,10 @@ def model_from_architecture(
         experts=arch.n_experts,
         experts_per_token=arch.experts_per_token,
         lookup_bytes=looked_up * size,
-        decode_flops_per_key=float(arch.n_layers * attention_flops_per_key(arch, absorbed=True)),
-        prefill_flops_per_key=float(arch.n_layers * attention_flops_per_key(arch)),
+        decode_flops_per_key=float(arch.attention_layers * attention_flops_per_key(arch, absorbed=True)),
+        prefill_flops_per_key=float(arch.attention_layers * attention_flops_per_key(arch)),
         window=arch.window,
-        window_share=arch.n_window_layers / arch.n_layers,
+        window_share=arch.n_window_layers / (arch.attention_layers or 1),
         hidden_bytes=arch.hidden_size * bytes_per_value(hidden),
         layers=arch.n_layers,
         moe_layers=arch.moe_layers,
@@ -290,8 +304,7 @@ def capacity(
     kept for activations and the runtime (None: nothing).
     """
     split = _split(system, split)
-    check_range("batch", batch, 1)
-    check_range("context", context, 0)
+    batch, context = check_range("batch", batch, 1), check_range("context", context, 0)
     n = split.accelerators
     memory = system.accelerator.memory_bytes
     if reserve_bytes is not None:
@@ -315,8 +328,8 @@ class Service:
     """One decode or prefill step of a split system, and the rates that follow from it.
 
     ``tokens`` are produced (decode) or read (prefill) in ``step.seconds`` on ``accelerators``;
-    ``bytes_read`` (a part that several hold is read by each) and ``flops`` are those of all accelerators
-    in that time; ``memory_bandwidth`` and ``peak_flops`` are of one.
+    ``bytes_read`` (a part that several hold is read by each), ``kv_bytes_read`` of them for the KV cache, and
+    ``flops`` are those of all accelerators in that time; ``memory_bandwidth`` and ``peak_flops`` are of one.
     """
 
     step: Step
@@ -326,6 +339,7 @@ class Service:
     accelerators: Any
     memory_bandwidth: Any
     peak_flops: Any
+    kv_bytes_read: Any = 0.0
 
     @property
     def seconds(self):
@@ -370,10 +384,10 @@ def decode(model: ServedModel, system: System, batch, context, split: Split | No
         None: tensor parallelism over the whole system.
     **assumptions
         ``precision`` of the arithmetic ("bf16"), ``links`` (True: count communication where the model
-        gives its hidden state and layers), ``algorithm`` of collectives, and the efficiencies and
-        ``bound`` of :func:`roofline`.
+        gives its hidden state and layers), ``algorithm`` of collectives, and the efficiencies,
+        ``bound`` and ``overlap`` of :func:`roofline`.
     """
-    check_range("context", context, 0)
+    context = check_range("context", context, 0)
     keys = model.keys(context)
     flops = model.flops_per_token + model.decode_flops_per_key * keys
     return _serve(model, system, batch, 1, model.kv_bytes_per_token * keys, flops, split, **assumptions)
@@ -385,7 +399,7 @@ def prefill(model: ServedModel, system: System, batch, prompt, split: Split | No
     Attention is causal, the KV cache is written once, and the output head counts for every token (an
     engine may skip it for all but the last). Parameters and errors as for :func:`decode`.
     """
-    check_range("prompt", prompt, 1)
+    prompt = check_range("prompt", prompt, 1)
     reach = model.keys(prompt)
     pairs = prompt * (prompt + 1) / 2
     if model.window is not None:
@@ -401,7 +415,7 @@ def _serve(
 ) -> Service:
     """One pass of ``tokens`` tokens of each sequence; ``kv_bytes`` and ``flops`` are per sequence."""
     split = _split(system, split)
-    check_range("batch", batch, 1)
+    batch = check_range("batch", batch, 1)
     chip = system.accelerator
     peak = chip.peak(precision)
     in_flight = minimum(split.pipeline, maximum(batch / split.data, 1.0))  # microbatches
@@ -409,17 +423,25 @@ def _serve(
     moved = tokens * sequences
     pooled = moved * (split.expert_shards / split.tensor)  # tokens that share one set of experts
     experts = model.expert_bytes_read(pooled) / split.expert_shards
-    read = model.common_bytes / split.tensor + experts + sequences * kv_bytes / kv_shards(split, model.kv_heads)
+    cache = sequences * kv_bytes / kv_shards(split, model.kv_heads)
+    read = model.common_bytes / split.tensor + experts + cache
     link_s = None
     if links and model.layers:
         link_s = _link_seconds(model, system, split, moved, algorithm)
     step = roofline(read, sequences * flops / split.tensor, chip.memory_bandwidth, peak, link_s, **roof)
     busy = split.tensor * minimum(split.data, batch) * in_flight
-    return Service(step, batch * tokens, read * busy, batch * flops, split.accelerators, chip.memory_bandwidth, peak)
+    return Service(
+        step, batch * tokens, read * busy, batch * flops, split.accelerators, chip.memory_bandwidth, peak, cache * busy
+    )
 
 
 def _link_seconds(model, system, split, tokens, algorithm):
-    """Communication of one pass: two all-reduces a layer, or for experts two all-to-alls in place of the second."""
+    """Communication of one pass of ``tokens`` tokens on each data copy, s.
+
+    Two all-reduces a layer. Where experts are spread, two all-to-alls (to the experts and back) take the place
+    of the second, and accelerators that share an expert gather its tokens and add up their parts. Stages follow
+    one another: each hands its tokens to the next.
+    """
 
     def seconds(kind, size, members):
         return group_seconds(
@@ -427,13 +449,19 @@ def _link_seconds(model, system, split, tokens, algorithm):
         )
 
     hidden = tokens * model.hidden_bytes
-    by_expert = where(split.expert > 1, 1.0, 0.0) * model.moe_layers
-    reduces = 2 * model.layers - by_expert
-    total = reduces * seconds("all-reduce", hidden, split.tensor)
-    total = total + (split.pipeline - 1) * seconds("point-to-point", hidden, split.tensor * split.pipeline)
-    if model.moe_layers and not every(split.expert == 1):
+    spread = where((split.expert > 1) | (split.expert_shards > split.tensor * (1 + 1e-9)), 1.0, 0.0) * model.moe_layers
+    total = (2 * model.layers - spread) * seconds("all-reduce", hidden, split.tensor)
+    if not known(split.pipeline == 1):
+        stages = split.expert_shards * split.pipeline
+        total = total + (split.pipeline - 1) * seconds("point-to-point", hidden, stages)
+    if not known(spread == 0):
         copies = minimum(model.experts_per_token, split.expert)  # a token goes to each group at most once
-        total = total + 2 * by_expert * seconds("all-to-all", copies * hidden / split.tensor, split.expert_shards)
+        sent = copies * hidden / split.tensor
+        exchanges = where(split.expert > 1, 2.0, 0.0) * seconds("all-to-all", sent, split.expert_shards)
+        total = total + spread * exchanges
+        if not known(split.expert_tensor == 1):
+            size = sent * split.expert_tensor
+            total = total + spread * seconds("all-reduce", size, split.expert_tensor)
     return total
 
 

@@ -25,8 +25,81 @@ _LATENT_SIZES = ("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mamba:
+    """A selective state space in place of attention (Gu and Dao 2023, arXiv:2312.00752), with Jamba's norms.
+
+    Parameters
+    ----------
+    width, state_size, conv_width, dt_rank
+        Channels, states per channel, taps of the convolution, rank of the time step.
+    conv_bias, bias
+        Biases of the convolution, and of the projections in and out.
+    """
+
+    width: int
+    state_size: int
+    conv_width: int
+    dt_rank: int
+    conv_bias: bool = True
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+    def matrix_parameters(self, hidden: int) -> int:
+        """Projections in, to the step and the states, of the step, out; and the convolution."""
+        in_and_out = hidden * 2 * self.width + self.width * hidden
+        steps = self.width * (self.dt_rank + 2 * self.state_size) + self.dt_rank * self.width
+        return in_and_out + steps + self.width * self.conv_width
+
+    def other_parameters(self, hidden: int) -> int:
+        """State matrix, skip and step bias of each channel; norms of the step and of both states; biases."""
+        channels = self.width * (self.state_size + 2)
+        biases = self.conv_bias * self.width + self.bias * (2 * self.width + hidden)
+        return channels + self.dt_rank + 2 * self.state_size + biases
+
+    @property
+    def state_values(self) -> int:
+        """Values that a sequence keeps: the states, and the inputs that the convolution covers."""
+        return self.width * (self.state_size + self.conv_width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrentUnit:
+    """A real-gated linear recurrent unit in place of attention (De et al. 2024, arXiv:2402.19427).
+
+    Parameters
+    ----------
+    width, n_blocks, conv_width
+        Channels, blocks on the diagonal of the gates' matrices, taps of the convolution.
+    """
+
+    width: int
+    n_blocks: int
+    conv_width: int
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if self.width % self.n_blocks:
+            raise _not_allowed("width", self.width, f"it must be a multiple of the {self.n_blocks} blocks")
+
+    def matrix_parameters(self, hidden: int) -> int:
+        """Two projections in and one out, the two gates, and the convolution."""
+        return 3 * hidden * self.width + 2 * self.width * (self.width // self.n_blocks) + self.width * self.conv_width
+
+    def other_parameters(self, hidden: int) -> int:
+        """The decay of each channel, and biases of projections, gates and convolution."""
+        return self.width + 5 * self.width + hidden
+
+    @property
+    def state_values(self) -> int:
+        """Values that a sequence keeps: one per channel, and the earlier inputs of the convolution."""
+        return self.width * self.conv_width
+
+
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The shape of a decoder-only transformer; sizes are features, counts are whole numbers.
+    """The shape of a decoder-only language model; sizes are features, counts are whole numbers.
 
     Parameters
     ----------
@@ -52,9 +125,9 @@ class Architecture:
         routed one), and whether a gate of one column scales them.
     n_dense_layers
         Layers of a mixture-of-experts model that keep a dense MLP, at whatever position.
-    router_bias, router_correction_bias, expert_bias
+    router_bias, router_correction_bias, expert_bias, shared_expert_bias
         Biases of the router; one more value per expert for balancing, which ``transformers`` keeps
-        as a buffer and does not count; biases inside routed experts.
+        as a buffer and does not count; biases inside routed and inside shared experts.
     q_lora_rank, kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim
         Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1). Without
         ``q_lora_rank`` queries are projected in one step; ``qkv_bias`` means the two down-projections.
@@ -69,6 +142,8 @@ class Architecture:
         embedding; ``qk_norm``: "none", over each "head" (shared by heads), or "full" width.
     window, n_window_layers
         Sliding window in tokens, and how many layers have it.
+    mixer, n_mixer_layers
+        What stands in place of attention, and in how many layers.
 
     Raises
     ------
@@ -96,6 +171,7 @@ class Architecture:
     router_bias: bool = False
     router_correction_bias: bool = False
     expert_bias: bool = False
+    shared_expert_bias: bool = False
     q_lora_rank: int | None = None
     kv_lora_rank: int | None = None
     qk_nope_head_dim: int | None = None
@@ -113,20 +189,19 @@ class Architecture:
     qk_norm: str = "none"
     window: int | None = None
     n_window_layers: int = 0
+    mixer: Mamba | RecurrentUnit | None = None
+    n_mixer_layers: int = 0
 
     def __post_init__(self) -> None:
         check_choice("norm", self.norm, NORMS)
         check_choice("qk_norm", self.qk_norm, _QK_NORMS)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "bool" and not isinstance(value, bool):
-                raise _not_allowed(field.name, value, "it must be True or False")
-            if field.type in ("int", "int | None") and not (value is None and field.type != "int"):
-                whole = _whole(field.name, value)
-                object.__setattr__(self, field.name, check_range(field.name, whole, 0 if field.default == 0 else 1))
+        _check_fields(self)
         self._check_heads()
         self._check_experts()
-        check_range("n_window_layers", self.n_window_layers, 0, self.n_layers)
+        check_range("n_mixer_layers", self.n_mixer_layers, 0, self.n_layers)
+        if (self.mixer is None) != (self.n_mixer_layers == 0):
+            raise _not_allowed("n_mixer_layers", self.n_mixer_layers, f"it must go with mixer = {self.mixer}")
+        check_range("n_window_layers", self.n_window_layers, 0, self.attention_layers)
         if (self.window is None) != (self.n_window_layers == 0):
             raise _not_allowed("n_window_layers", self.n_window_layers, f"it must go with window = {self.window}")
 
@@ -160,6 +235,11 @@ class Architecture:
     def latent(self) -> bool:
         """Whether attention is multi-head latent attention."""
         return self.kv_lora_rank is not None
+
+    @property
+    def attention_layers(self) -> int:
+        """Layers with attention, and so with a KV cache."""
+        return self.n_layers - self.n_mixer_layers
 
     @property
     def moe_layers(self) -> int:
@@ -204,9 +284,8 @@ class Architecture:
 
     @property
     def shared_expert_parameters(self) -> int:
-        """All shared experts of one layer together, parameters; their gate counts with the router."""
-        width = self.shared_intermediate_size
-        return self._mlp(self.n_shared_experts * self._expert_width if width is None else width)
+        """All shared experts of one layer together with their biases, parameters; their gate counts with the router."""
+        return self._shared_matrices + (self._mlp_biases(self._shared_width) if self.shared_expert_bias else 0)
 
     @property
     def router_parameters(self) -> int:
@@ -228,6 +307,22 @@ class Architecture:
         return self.intermediate_size if self.expert_intermediate_size is None else self.expert_intermediate_size
 
     @property
+    def mixer_parameters(self) -> int:
+        """One mixer that stands in place of attention, parameters; 0 without."""
+        if self.mixer is None:
+            return 0
+        return self.mixer.matrix_parameters(self.hidden_size) + self.mixer.other_parameters(self.hidden_size)
+
+    @property
+    def _shared_width(self) -> int:
+        width = self.shared_intermediate_size
+        return self.n_shared_experts * self._expert_width if width is None else width
+
+    @property
+    def _shared_matrices(self) -> int:
+        return self._mlp(self._shared_width)
+
+    @property
     def _expert_matrices(self) -> int:
         return self._mlp(self._expert_width)
 
@@ -238,15 +333,11 @@ class Architecture:
         return (2 if self.gated_mlp else 1) * width + self.hidden_size
 
     @property
-    def _layer_norms(self) -> int:
-        norms = self.norms_per_layer * NORMS[self.norm] * self.hidden_size
+    def _attention_norms(self) -> int:
         if self.latent:
-            norms += self.kv_lora_rank + (self.q_lora_rank or 0)
-        if self.qk_norm == "head":
-            norms += 2 * self.head_dim
-        if self.qk_norm == "full":
-            norms += (self.n_heads + self.n_kv_heads) * self.head_dim
-        return norms
+            return self.kv_lora_rank + (self.q_lora_rank or 0)
+        heads = {"none": 0, "head": 2, "full": self.n_heads + self.n_kv_heads}
+        return heads[self.qk_norm] * self.head_dim
 
     @property
     def _attention_biases(self) -> int:
@@ -262,8 +353,9 @@ class ParameterCount:
     """Parameters of a model by component, all layers together.
 
     ``head`` is 0 where it is the embedding table. ``experts`` are the routed ones, of which one
-    token leaves ``idle_experts`` unused; ``router`` includes gates of shared experts; ``biases``
-    includes attention sinks and the router's biases, but not those of experts and norms.
+    token leaves ``idle_experts`` unused; ``router`` includes gates of shared experts; ``mixers`` stand in
+    place of attention, with their own biases and norms; ``biases`` includes attention sinks and the
+    router's biases, but not those of experts and norms.
     """
 
     embedding: int
@@ -276,12 +368,13 @@ class ParameterCount:
     norms: int
     head: int
     biases: int
+    mixers: int
     idle_experts: int
 
     @property
     def total(self) -> int:
         """All parameters that the weights hold."""
-        layers = self.attention + self.mlp + self.experts + self.shared_experts + self.router
+        layers = self.attention + self.mixers + self.mlp + self.experts + self.shared_experts + self.router
         return self.embedding + self.positional + layers + self.norms + self.head + self.biases
 
     @property
@@ -296,21 +389,22 @@ def parameters(arch: Architecture) -> ParameterCount:
     hidden = arch.hidden_size
     table = arch.vocab_size * hidden
     router_biases = arch.n_experts * (arch.router_bias + arch.router_correction_bias)
-    whole_norms = (arch.final_norm + arch.embedding_norm) * NORMS[arch.norm] * hidden
+    whole_norms = arch.n_layers * arch.norms_per_layer + arch.final_norm + arch.embedding_norm
     mlp_biases = arch.mlp_bias * arch._mlp_biases(arch.intermediate_size)
     return ParameterCount(
         embedding=table,
         positional=arch.learned_positions * hidden,
-        attention=arch.n_layers * arch.attention_parameters,
+        attention=arch.attention_layers * arch.attention_parameters,
         mlp=arch.dense_layers * arch.mlp_parameters,
         experts=arch.moe_layers * arch.n_experts * arch.expert_parameters,
         shared_experts=arch.moe_layers * arch.shared_expert_parameters,
         router=arch.moe_layers * arch.router_parameters,
-        norms=arch.n_layers * arch._layer_norms + whole_norms,
+        norms=whole_norms * NORMS[arch.norm] * hidden + arch.attention_layers * arch._attention_norms,
         head=0 if arch.tied_embeddings else table,
-        biases=arch.n_layers * arch._attention_biases
+        biases=arch.attention_layers * arch._attention_biases
         + arch.dense_layers * mlp_biases
         + arch.moe_layers * router_biases,
+        mixers=arch.n_mixer_layers * arch.mixer_parameters,
         idle_experts=arch.moe_layers * (arch.n_experts - arch.experts_per_token) * arch.expert_parameters,
     )
 
@@ -322,11 +416,14 @@ def gemm_flops(m, n, k):
 
 def matmul_parameters(arch: Architecture) -> int:
     """Parameters of the matrices that one token is multiplied with: output head in (tied or not),
-    embedding look-up, norms and biases out, and of the routed experts only those it is sent to."""
-    attention = arch.n_layers * arch.attention_parameters
+    embedding look-up, norms and biases out, and of the routed experts only those it is sent to. Of a
+    mixer in place of attention projections, gates and convolution; its scan is elementwise and left out."""
+    attention = arch.attention_layers * arch.attention_parameters
+    if arch.mixer is not None:
+        attention += arch.n_mixer_layers * arch.mixer.matrix_parameters(arch.hidden_size)
     mlp = arch.dense_layers * arch.mlp_parameters
     experts = arch.moe_layers * arch.experts_per_token * arch._expert_matrices
-    shared = arch.moe_layers * arch.shared_expert_parameters
+    shared = arch.moe_layers * arch._shared_matrices
     router = arch.moe_layers * arch.router_parameters
     head = arch.hidden_size * arch.vocab_size
     return attention + mlp + experts + shared + router + head
@@ -379,7 +476,7 @@ def forward_flops_per_token(arch: Architecture, context, convention: str = "caus
         return weights
     keys = _mean_causal_keys if convention == "causal" else _keys
     check_range("context", context, 1)
-    layer_keys = (arch.n_layers - arch.n_window_layers) * keys(context, None)
+    layer_keys = (arch.attention_layers - arch.n_window_layers) * keys(context, None)
     if arch.n_window_layers:
         layer_keys = layer_keys + arch.n_window_layers * keys(context, arch.window)
     return weights + attention_flops_per_key(arch, absorbed=absorbed) * layer_keys
@@ -397,13 +494,14 @@ def training_flops_per_token(arch: Architecture, context, convention: str = "cau
 def kv_bytes_per_token(arch: Architecture, bytes_per_value=2.0):
     """Bytes by which the KV cache of a sequence grows per token, below any window; BF16 unless said."""
     check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
-    return arch.n_layers * arch.kv_values_per_layer * bytes_per_value
+    return arch.attention_layers * arch.kv_values_per_layer * bytes_per_value
 
 
 def kv_bytes(arch: Architecture, context, batch=1, bytes_per_value=2.0):
     """Bytes of the KV cache of ``batch`` sequences of ``context`` tokens each, before any sharding.
 
-    A decode step reads them once. Layers with a window keep no more tokens than it holds.
+    A decode step reads them once. Layers with a window keep no more tokens than it holds; the state of
+    mixers is :func:`mixer_state_bytes`.
 
     Raises
     ------
@@ -413,21 +511,34 @@ def kv_bytes(arch: Architecture, context, batch=1, bytes_per_value=2.0):
     check_range("context", context, 0)
     check_range("batch", batch, 0)
     check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
-    layer_tokens = (arch.n_layers - arch.n_window_layers) * _keys(context, None)
+    layer_tokens = (arch.attention_layers - arch.n_window_layers) * _keys(context, None)
     if arch.n_window_layers:
         layer_tokens = layer_tokens + arch.n_window_layers * _keys(context, arch.window)
     return arch.kv_values_per_layer * layer_tokens * batch * bytes_per_value
+
+
+def mixer_state_bytes(arch: Architecture, bytes_per_value=2.0):
+    """Bytes that mixers in place of attention keep of one sequence at any context; BF16 unless said."""
+    check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
+    return (arch.n_mixer_layers * arch.mixer.state_values if arch.mixer else 0) * bytes_per_value
+
+
+def state_bytes_per_sequence(arch: Architecture, bytes_per_value=2.0):
+    """Bytes of one sequence that stop growing with context: the state of mixers, and the keys and values
+    of a full window in the layers that have one; BF16 unless said."""
+    window = arch.n_window_layers * arch.kv_values_per_layer * (arch.window or 0) * bytes_per_value
+    return mixer_state_bytes(arch, bytes_per_value) + window
 
 
 def weight_bytes(arch: Architecture, bytes_per_value=2.0, *, other_bytes_per_value=None):
     """Bytes of all weights, before any sharding and without scale factors of quantisation.
 
     ``other_bytes_per_value`` is for what is commonly left unquantised (embeddings, positions, head,
-    router, norms, biases); None: the same as the matrices of attention, MLPs and experts.
+    router, norms, biases); None: the same as the matrices of attention, mixers, MLPs and experts.
     """
     check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
     count = parameters(arch)
-    matrices = count.attention + count.mlp + count.experts + count.shared_experts
+    matrices = count.attention + count.mixers + count.mlp + count.experts + count.shared_experts
     if other_bytes_per_value is None:
         return count.total * bytes_per_value
     check_range("other_bytes_per_value", other_bytes_per_value, 0, open_low=True)
@@ -458,7 +569,8 @@ def streamed_parameters(arch: Architecture, distinct_experts=0, batch=1):
     check_range("batch", batch, 1)
     count = parameters(arch)
     head = arch.vocab_size * arch.hidden_size
-    always = count.attention + count.mlp + count.shared_experts + count.router + count.norms + count.biases + head
+    layers = count.attention + count.mixers + count.mlp + count.shared_experts + count.router
+    always = layers + count.norms + count.biases + head
     row_width = arch.hidden_size * (int(not arch.tied_embeddings) + int(arch.learned_positions > 0))
     return always + 1.0 * batch * row_width + distinct_experts * (arch.moe_layers * arch.expert_parameters)
 
@@ -545,6 +657,17 @@ def architecture_from_row(row: Mapping[str, Any]) -> Architecture:
         **latent,
         **_FAMILIES[family],
     )
+
+
+def _check_fields(record: Any) -> None:
+    """Whole numbers and truth values of a dataclass; a size is at least 1, a count whose default is 0 may be 0."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if field.type == "bool" and not isinstance(value, bool):
+            raise _not_allowed(field.name, value, "it must be True or False")
+        if field.type in ("int", "int | None") and not (value is None and field.type != "int"):
+            whole = _whole(field.name, value)
+            object.__setattr__(record, field.name, check_range(field.name, whole, 0 if field.default == 0 else 1))
 
 
 def _whole(name: str, value: Any) -> int:
