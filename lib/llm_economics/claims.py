@@ -89,8 +89,8 @@ class Verdict:
         row = self.record()
         cells = [
             row["stated_text"] or "—",
-            _text(row["computed_value"]),
-            _text(row["ratio"]),
+            text_of(row["computed_value"]),
+            text_of(row["ratio"]),
             row["tolerance"],
             flip_text(row["flips_at"]),
         ]
@@ -116,7 +116,8 @@ class Result:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         row = rounded(asdict(self))
-        text = f"`{self.name}` = {_text(row['value'])} {self.unit}".rstrip() + (f" ({self.note})" if self.note else "")
+        note = f" ({self.note})" if self.note else ""
+        text = f"`{self.name}` = {text_of(row['value'])} {self.unit}".rstrip() + note
         return {RESULT_MIME: row, "text/markdown": text, "text/plain": text}
 
 
@@ -330,15 +331,16 @@ def flip_text(flips_at: Any) -> str:
     if not flips_at:
         return "—"
     if isinstance(flips_at, Mapping):
-        return f"{flips_at['parameter']} = {_text(flips_at['value'])} {flips_at['unit']}".rstrip()
+        return f"{flips_at['parameter']} = {text_of(flips_at['value'])} {flips_at['unit']}".rstrip()
     return str(flips_at)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A computed value as verdicts and tables show it."""
     if value is None:
         return "—"
     if isinstance(value, list):
-        return "; ".join(map(_text, value))
+        return "; ".join(map(text_of, value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:,.6g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else show(value, digits=6, words=True)
     return str(value)
@@ -449,7 +451,7 @@ def table_html(rows: Iterable[Mapping[str, Any]]) -> str:
         yield escape(row["verdict"])
         yield escape(row["statement"])
         yield escape(stated_value(row))
-        yield escape(_text(row["computed_value"]))
+        yield escape(text_of(row["computed_value"]))
 
     heads = ("claim", "verdict", "statement", "stated", "computed")
     head_row = "".join(f'<th scope="col">{head}</th>' for head in heads)

@@ -9,7 +9,13 @@ import click
 from llm_economics.elementwise import ParameterError
 
 COMMANDS = {
+    "frontier": "every way to serve a model on a system: speed per user against throughput per accelerator",
+    "run": "the whole book, or some chapters, under your own assumptions",
+    "compare": "what changed from one run to another, or from the book to a run",
+    "solve": "the value of an assumption at which a verdict changes",
     "claims": "every claim of the five articles with its verdict",
+    "sweep": "run a chapter at every point of a grid of parameters",
+    "model": "parameters, FLOP and bytes of any config.json or model of the catalog, and the systems that hold it",
 }
 """Name and one-line help of each command; the function of that name lives in the module of that name."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ _BUNDLE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript
 
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
+    app.add_config_value("book_banner", {}, "html", dict)
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))
     app.connect("config-inited", _configure)
     app.connect("builder-inited", _start_bundle)
@@ -79,9 +82,23 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
         app.add_js_file("scorecard.js", loading_method="defer")
     # docutils gives bibliographies roles that today's ARIA no longer has.
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
-    context["body"] = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    context["body"] = _banner(app.config.book_banner, context["pathto"]) + body
     context["script_files"] = [script for script in context["script_files"] if not _is_thebe(script)]
     context["css_files"] = [sheet for sheet in context["css_files"] if not _is_thebe(sheet)]
+
+
+def _banner(banner: Mapping[str, str], pathto: Callable[[str], str]) -> str:
+    """What a page says first when the site was built under other assumptions than the book's: plain text only."""
+    if not banner:
+        return ""
+    title, why, headline = (escape(banner[key]) for key in ("title", "why", "headline"))
+    return (
+        f'<aside class="book-banner" aria-label="Assumptions"><p>Your assumptions: <strong>{title}</strong>. '
+        f'<a href="{escape(pathto("what-changed"))}">{headline}</a>.</p>{f"<p>{why}</p>" if why else ""}'
+        "<p>Verdicts, numbers and charts are of this run; the text between them was written for the book’s own.</p>"
+        "</aside>"
+    )
 
 
 def _is_thebe(asset: Any) -> bool:
