@@ -21,7 +21,7 @@ book: $(READY)  ## build the site into _build/html; a failed build leaves the la
 	@echo "open _build/html/index.html"
 
 test: $(READY)  ## run every test: formulas, data, notebooks, site
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 lab: $(READY)  ## open JupyterLab on the chapters
 	$(BIN)/jupyter lab chapters
