@@ -48,6 +48,7 @@ def parts(path: Path) -> tuple[float, float, float]:
     NotebookClient(
         notebook,
         timeout=600,
+        extra_arguments=rerun.QUIET,
         record_timing=False,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(path.parent)}},
