@@ -33,8 +33,12 @@ SHOWN = {
 @click.option("--model", "model_name", required=True, help="A model of the catalog, or the path of a config.json.")
 @click.option("--system", "system_name", required=True, help="A system of the catalog, or your own (a YAML file).")
 @click.option("--accelerators", type=click.IntRange(1), help="How many in all; the system's natural size if not given.")
-@click.option("--input", "input_tokens", type=click.IntRange(1), required=True, help="Tokens of a prompt.")
-@click.option("--output", "output_tokens", type=click.IntRange(1), required=True, help="Tokens of an answer.")
+@click.option(
+    "--input", "input_tokens", type=click.IntRange(1), default=8192, show_default=True, help="Tokens of a prompt."
+)
+@click.option(
+    "--output", "output_tokens", type=click.IntRange(1), default=1024, show_default=True, help="Tokens of an answer."
+)
 @click.option("--max-tpot-ms", type=float, help="Longest time per output token that a user accepts.")
 @click.option("--max-ttft-s", type=float, help="Longest time to the first token that a user accepts.")
 @click.option("--precision", "precisions", multiple=True, help="Of weights and arithmetic, repeatable; else all.")
