@@ -1,5 +1,6 @@
-"""Runs a chapter's code cells in this process, without a kernel: the records it shows, in a fraction of a second."""
+"""What several tests of chapters and commands share."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,3 +10,8 @@ from llm_economics import rerun
 def run(path: Path, **parameters: Any) -> tuple[dict[str, dict], dict[str, dict]]:
     """Verdicts and results by name, with parameters replaced as papermill replaces them."""
     return rerun.evaluate(path, parameters)
+
+
+def heed_interrupts() -> None:
+    """For a new process, before it starts: take Ctrl+C even where the tests run in the background and ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner
+from notebook_runner import heed_interrupts
 
 from llm_economics import claims, rerun, runs
 from llm_economics.catalog import ROOT
@@ -182,7 +183,9 @@ def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(tmp_path):
         source / "second.ipynb", MFU, f"{wait}while not pathlib.Path({str(flag)!r}).exists():\n    time.sleep(0.05)"
     )
     command = [*COMMAND, "run", "--from", str(source), "--out", str(out), "--jobs", "1"]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command, preexec_fn=heed_interrupts, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     wait_for(lambda: pid.exists() and pid.read_text())
     assert (out / "chapters" / "first.ipynb").exists(), "the longer one goes first"
     running.send_signal(signal.SIGINT)

@@ -68,7 +68,9 @@ def place(tmp_path, monkeypatch):
 
 def start(*arguments: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "llm_economics", "sweep", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, preexec_fn=notebook_runner.heed_interrupts, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def begun(place: Path) -> list[list[str]]:

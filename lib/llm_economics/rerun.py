@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -293,7 +293,7 @@ class _Enough(BaseException):
 
 
 def evaluate(
-    path: Path, values: Mapping[str, Any] | None = None, *, until: str | None = None
+    path: Path, values: Mapping[str, Any] | None = None, *, until: Callable[[Any], bool] | None = None
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """Run a chapter's code cells in this process, without a kernel: what it records, in a fraction of a second.
 
@@ -302,7 +302,7 @@ def evaluate(
     values
         Parameters in place of the chapter's own, as papermill would put them.
     until
-        A claim; the cells after its verdict are left out.
+        Takes each verdict and result as it is made; once it says true, the rest of the chapter is left out.
 
     Returns
     -------
@@ -323,7 +323,7 @@ def evaluate(
 
     def show(thing: Any) -> None:
         shown.append(thing)
-        if until is not None and getattr(thing, "id", None) == until:
+        if until is not None and until(thing):
             raise _Enough
 
     unknown = set(values or ()) - set(defaults(path))

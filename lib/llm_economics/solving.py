@@ -94,16 +94,19 @@ def solve(
     known, default = rerun.parameter(parameter), defaults[parameter]
     counted = {"runs": 0, "refused": 0}
 
+    def reached(thing: Any) -> bool:
+        return getattr(thing, "id", None) == claim
+
     @cache
     def verdict(value: float | int | str) -> str | None:
         counted["runs"] += 1
         try:
-            return rerun.evaluate(path, {parameter: value}, until=claim)[0][claim]["verdict"]
+            return rerun.evaluate(path, {parameter: value}, until=reached)[0][claim]["verdict"]
         except (ValueError, ArithmeticError, LookupError):  # the chapter stops at such a value
             counted["refused"] += 1
             return None
 
-    at_default = rerun.evaluate(path, until=claim)[0].get(claim)
+    at_default = rerun.evaluate(path, until=reached)[0].get(claim)
     if at_default is None:
         raise ParameterError(f"{chapter} reaches no verdict on {claim}")
     head = (chapter, claim, statement, parameter, known.unit, default, at_default["verdict"])
