@@ -83,6 +83,9 @@ def test_page_is_there(site, page):
     soup = parse(site / f"{page}.html")
     assert len(soup.select("article h1")) == 1
     assert len(soup.article.get_text(strip=True)) > 100
+    (described,) = soup.select("meta[name=description]")
+    assert 10 < len(described["content"]) <= 300
+    assert not soup.select("summary[aria-label]"), "a button is called what it shows"
 
 
 def test_landing_page_is_the_index_itself(site):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from html import escape
 from importlib.metadata import version
@@ -83,9 +84,18 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
     # docutils gives bibliographies roles that today's ARIA no longer has.
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
     body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    body = body.replace(' aria-label="Toggle hidden content"', "")  # the button says what it does
     context["body"] = _banner(app.config.book_banner, context["pathto"]) + body
+    context["metatags"] = context.get("metatags", "") + _description(doctree)
     context["script_files"] = [script for script in context["script_files"] if not _is_thebe(script)]
     context["css_files"] = [sheet for sheet in context["css_files"] if not _is_thebe(sheet)]
+
+
+def _description(doctree: nodes.document | None) -> str:
+    """What search engines and previews show of a page: the beginning of its first paragraph."""
+    first = "" if doctree is None else next((part.astext() for part in doctree.findall(nodes.paragraph)), "")
+    text = textwrap.shorten(first, 300, placeholder=" …")
+    return f'<meta name="description" content="{escape(text)}" />' if text else ""
 
 
 def _banner(banner: Mapping[str, str], pathto: Callable[[str], str]) -> str:
