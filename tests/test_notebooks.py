@@ -68,6 +68,7 @@ def test_metadata_is_minimal(path):
 def test_outputs_are_stored_without_errors(path):
     cells = code_cells(path)
     assert any(cell["outputs"] for cell in cells)
+    assert not [cell for cell in cells if {"hide-output", "hide-cell"} & set(tags(cell))], "what is found is shown"
     assert not [output for cell in cells for output in cell["outputs"] if output["output_type"] in ("error", "stream")]
 
 

@@ -273,7 +273,7 @@ def page(comparison: Comparison) -> str:
         [
             _link(row.chapter, row.name if row.kind == "verdict" else ""),
             f"<code>{escape(row.name)}</code>",
-            *map(escape, (text_of(row.before), text_of(row.after), _unit(row.unit), percent_text(row.relative))),
+            *map(escape, (percent_text(row.relative), text_of(row.before), text_of(row.after), _unit(row.unit))),
         ]
         for row in comparison.moved
     ]
@@ -288,7 +288,7 @@ def page(comparison: Comparison) -> str:
         _table(("claim", "before", "after", "statement", "computed"), flipped),
         "## Values that move",
         "<p>The largest first: a value that doubles ranks with one that halves.</p>" if moved else "",
-        _table(("where", "name", "before", "after", "unit", "change"), moved),
+        _table(("where", "name", "change", "before", "after", "unit"), moved),
         f"<p>Only on one side: {escape(', '.join(missing))}.</p>" if missing else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
