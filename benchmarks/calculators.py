@@ -1,6 +1,6 @@
 """Decode steps per second beside two published calculators, on a question to which their answers agree with ours.
 
-    python benchmarks/calculators.py servcalc=/tmp/servcalc/bin/python mlsysim=/tmp/mlsysim/bin/python
+    python benchmarks/calculators.py servcalc=servcalc-env/bin/python mlsysim=mlsysim-env/bin/python
 
 Each name comes with the interpreter of an environment that holds servcalc 0.1.0 or mlsysim 0.3.0. The question is
 the floor of a decode step of Llama 3 70B on eight H100s for many batches and contexts (mlsysim leaves the KV cache

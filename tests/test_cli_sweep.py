@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from llm_economics import sweeps
+from llm_economics import rerun, sweeps
 from llm_economics.catalog import ROOT
 from llm_economics.cli import main
 from llm_economics.elementwise import ParameterError
@@ -159,11 +159,11 @@ def another_version(monkeypatch):
     """Lets this process, not its workers, take the package for another version."""
 
     def pretend():
-        monkeypatch.setattr(sweeps, "version", lambda name: "0.0.1")
-        sweeps.library.cache_clear()
+        monkeypatch.setattr(rerun, "version", lambda name: "0.0.1")
+        rerun.library.cache_clear()
 
     yield pretend
-    sweeps.library.cache_clear()
+    rerun.library.cache_clear()
 
 
 def test_a_dask_cluster_finishes_the_sweep_when_a_worker_is_killed(place, another_version):

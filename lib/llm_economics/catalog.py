@@ -15,7 +15,7 @@ import difflib
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -919,8 +919,7 @@ def accelerator(name: str) -> Accelerator:
     names |= {_plain(full): full for full in _accelerators()}
     wanted = _plain(name)
     if wanted not in names:
-        near = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
-        shown = list(dict.fromkeys(names[key] for key in near))[:3] or list(_accelerators())
+        shown = _nearest(wanted, names) or list(_accelerators())
         raise CatalogError(
             f"accelerator = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(shown)}"
         )
@@ -989,8 +988,7 @@ def system(name: str, accelerators: int | None = None) -> System:
     names |= {_plain(alias): row for row in rows for alias in (row.system, *filter(None, row.aliases.split(";")))}
     wanted = _plain(name)
     if wanted not in names:
-        near = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
-        shown = list(dict.fromkeys(names[key].system for key in near))[:3] or list(full)
+        shown = _nearest(wanted, {key: row.system for key, row in names.items()}) or list(full)
         raise CatalogError(
             f"system = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(shown)}"
         )
@@ -1161,8 +1159,7 @@ def _model(name: str, others: tuple[str, ...] = ()) -> Architecture:
         if wanted in rows:
             return architecture_from_row(rows[wanted])
     suggested = {_plain(other): other for other in (*names, *others)}
-    near = difflib.get_close_matches(_plain(repository), suggested, n=6, cutoff=0.4)
-    shown = list(dict.fromkeys(suggested[key] for key in near))[:3]
+    shown = _nearest(_plain(repository), suggested)
     hint = f"nearest are {', '.join(shown)}" if shown else f"known are {', '.join(load('models')['model'])}"
     raise CatalogError(f"model = {str(name)[:60]!r} is not allowed: it is not in data/models.csv; {hint}")
 
@@ -1272,6 +1269,12 @@ def prices(
         kind = " ".join(filter(None, ("purchase" if purchase else "hourly", price_type, vendor)))
         raise CatalogError(f"gpu = {gpu!r} is not allowed: data/gpu_prices.csv has no price of it ({kind})")
     return frame[hit].sort_values("price_date", kind="stable").reset_index(drop=True)
+
+
+def _nearest(wanted: str, names: Mapping[str, str]) -> list[str]:
+    """Up to three names whose plain spelling, the key, is closest; several spellings of one name count once."""
+    near = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
+    return list(dict.fromkeys(names[key] for key in near))[:3]
 
 
 def _plain(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import hashlib
 import json
 import math
 import os
@@ -13,7 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +129,16 @@ def checked(name: str, value: Any) -> int | float | str:
     if isinstance(value, int) and abs(value) > 10**300:  # too long to be printed, or to become a float
         raise ParameterError(f"{name} is not allowed: it must be a number of at most 300 digits")
     return known.type(known.check(name, value))
+
+
+@cache
+def library() -> str:
+    """The package's version and a digest of its code and data: what, besides itself, a notebook's outputs hang on."""
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    code = (path for kind in ("py", "txt", "json") for path in package.glob(f"*.{kind}"))
+    for path in sorted([*code, *(ROOT / "data").glob("*.csv")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"{version('llm-economics')} {digest.hexdigest()[:16]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

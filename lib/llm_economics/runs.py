@@ -302,15 +302,7 @@ def chapter_key(source: Path, values: Mapping[str, Any]) -> str:
     """A hash of all that a chapter's outputs are made from: its source, its values, the library, the data, packages."""
     cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
     text = json.dumps([[cell["cell_type"], cell["metadata"], cell["source"]] for cell in cells])
-    return _hash(json.dumps([text, dict(sorted(values.items())), _foundation()]).encode())
-
-
-@cache
-def _foundation() -> str:
-    library = Path(__file__).parent
-    files = sorted(path for path in (*library.glob("*.py"), *library.glob("*.txt"), *library.glob("*.json")))
-    content = b"".join(path.read_bytes() for path in (*files, *sorted((ROOT / "data").glob("*.csv"))))
-    return _hash(content + json.dumps(versions()).encode())
+    return _hash(json.dumps([text, dict(sorted(values.items())), rerun.library(), versions()]).encode())
 
 
 def _hash(content: bytes) -> str:

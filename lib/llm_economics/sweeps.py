@@ -18,16 +18,23 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_economics import claims
-from llm_economics.catalog import ROOT
 from llm_economics.elementwise import ParameterError
 from llm_economics.parameters import PARAMETERS
-from llm_economics.rerun import assign, chapters, defaults, nearest, parameter, parse_value, run_notebook, write_atomic
+from llm_economics.rerun import (
+    assign,
+    chapters,
+    defaults,
+    library,
+    nearest,
+    parameter,
+    parse_value,
+    run_notebook,
+    write_atomic,
+)
 from llm_economics.units import show
 
 if TYPE_CHECKING:
@@ -109,16 +116,6 @@ class Sweep:
         """Name of a point's file: a digest of all that its results depend on."""
         text = json.dumps([self.chapter, self.source, sorted(point.items()), library()])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-@cache
-def library() -> str:
-    """The package's version and a digest of its code and data."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for path in sorted([*package.glob("*.py"), *package.glob("*.txt"), *(ROOT / "data").glob("*.csv")]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return f"{version('llm-economics')} {digest.hexdigest()[:16]}"
 
 
 def plan(chapter: str, assignments: Iterable[str], folder: Path | None = None) -> Sweep:

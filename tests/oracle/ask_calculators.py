@@ -3,8 +3,8 @@
 Each calculator is asked in an environment of its own; this file needs nothing but the standard library and
 the calculator that is asked::
 
-    python -m venv /tmp/servcalc && /tmp/servcalc/bin/pip install servcalc==0.1.0
-    /tmp/servcalc/bin/python tests/oracle/ask_calculators.py servcalc data/calculators.csv
+    python -m venv servcalc-env && servcalc-env/bin/pip install servcalc==0.1.0
+    servcalc-env/bin/python tests/oracle/ask_calculators.py servcalc data/calculators.csv
 
 That replaces the rows of the one calculator and leaves the others; without a file the rows are printed.
 ``calflops`` also needs ``torch==2.13.0 transformers==5.23.0 accelerate``. No calculator may use the network:

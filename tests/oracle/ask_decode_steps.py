@@ -1,7 +1,7 @@
 """Ask aiconfigurator for decode steps: prints the rows of data/decode_step_timings_more.csv.
 
-    python -m venv /tmp/ask && /tmp/ask/bin/pip install aiconfigurator==0.12.0
-    /tmp/ask/bin/python tests/oracle/ask_decode_steps.py > data/decode_step_timings_more.csv
+    python -m venv ask-env && ask-env/bin/pip install aiconfigurator==0.12.0
+    ask-env/bin/python tests/oracle/ask_decode_steps.py > data/decode_step_timings_more.csv
 
 It interpolates the timings of single kernels that its authors measured, and adds them up. The same call gives the 25
 rows of data/decode_step_timings.csv back to the last digit; those are left out here. One design for every chip and
