@@ -147,6 +147,17 @@ def test_a_chapter_of_the_site_has_the_values_that_were_put_in(made):
     )
 
 
+def test_compare_makes_its_page_anew(made):
+    page = made / "site" / "what-changed.html"
+    first = BeautifulSoup(page.read_text(), "html.parser").select_one("article").get_text()
+    page.unlink()
+    answer = call("compare", made, "--site", "--json", cwd=made.parent)
+    assert answer.returncode == 0, answer.stderr
+    assert [row["id"] for row in json.loads(answer.stdout)["flipped"]].count("serve-050") == 1
+    assert answer.stderr.splitlines()[-1] == f"open {page}"
+    assert BeautifulSoup(page.read_text(), "html.parser").select_one("article").get_text() == first
+
+
 # Failures, interrupts, resuming
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,10 @@ def edges() -> tuple[float, float]:
 
 def test_the_real_chapter_flips_where_the_division_says():
     """6.4 million hours in D days on three times the cards: 8,000 at D = 100."""
-    arguments = ["--for", "window_days", "--claim", CLAIM, "--low", "99", "--high", "102", "--json"]
-    answer = CliRunner().invoke(main, ["solve", CHAPTER, *arguments])
-    assert answer.exit_code == 0, answer.output
+    command = [sys.executable, "-m", "llm_economics", "solve", CHAPTER, "--for", "window_days", "--claim", CLAIM]
+    command += ["--low", "99", "--high", "102", "--json"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
     (point,) = found["flips"]
     assert point["value"] == pytest.approx(6.4e6 * 3 / (24 * 8000), rel=2e-6)

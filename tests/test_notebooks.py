@@ -79,6 +79,14 @@ def test_code_cells_are_short(path):
     assert statistics.median(lengths) <= 5
 
 
+@arguments
+def test_a_tornado_comes_with_its_sobol_shares(path):
+    cells = code_cells(path)
+    if any("figures.tornado(" in source(cell) for cell in cells):
+        stored = json.dumps([cell["outputs"] for cell in cells])
+        assert "`Sobol shares <Sobol share>` of the variance" in stored
+
+
 @names
 def test_every_chart_has_a_title_and_a_description(path):
     for cell in code_cells(path):

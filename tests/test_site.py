@@ -227,6 +227,21 @@ def test_table_cells_that_say_a_verdict_are_marked():
     )
 
 
+def test_hidden_cells_that_show_nothing_share_a_switch():
+    def cell(*children, hide="input"):
+        parts = [nodes.container("", nodes.literal_block(text, text)) for text in children]
+        return nodes.container("", *parts, **({"hide_mode": hide} if hide else {}))
+
+    document = nodes.Element("", cell("a"), cell("b"), cell("c", "shown"), cell("d"), cell("e", hide=None), cell("f"))
+    outputs.fold_code(None, document)
+    assert [[part.astext().split() for part in one] for one in document] == [
+        [["a", "b", "c"], ["shown"]],
+        [["d"]],
+        [["e"]],
+        [["f"]],
+    ]
+
+
 def test_a_value_is_shown_as_precisely_as_its_tolerance_asks():
     assert outputs._value(2962.96, outputs._digits("±0.0169%")) == "2,963"
     assert outputs._value(2962.96, outputs._digits("±5%")) == "2,960"

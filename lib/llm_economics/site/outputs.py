@@ -186,6 +186,20 @@ def mark_verdict_cells(app: Any, doctree: nodes.document) -> None:
             cell["classes"] += ["verdict-cell", f"is-{_slug(text)}"]
 
 
+def fold_code(app: Any, doctree: nodes.document) -> None:
+    """Put hidden cells that show nothing behind the switch of the hidden cell that follows."""
+    for cell in list(doctree.findall(_is_hidden_code)):
+        follower = cell.next_node(descend=False, siblings=True)
+        if len(cell.children) == 1 and follower is not None and _is_hidden_code(follower):
+            follower.children[0].insert(0, cell.children[0].children)
+            cell.parent.remove(cell)
+
+
+def _is_hidden_code(node: nodes.Node) -> bool:
+    """Whether a node is a code cell of which the code, and only that, is hidden."""
+    return isinstance(node, nodes.container) and bool(node.children) and node.get("hide_mode") == "input"
+
+
 def _slug(text: str) -> str:
     return text.replace(" ", "-")
 
