@@ -119,6 +119,10 @@ def test_strips_are_labelled_and_refuse_what_has_no_logarithm():
     words = {"title": "Ratios", "description": "Three ratios."}
     spec = figures.strips(frame, "family", "ratio", **words).to_dict()
     assert "Predicted ÷ measured" in str(spec) and spec["description"] == "Three ratios."
+    lined = str(figures.strips(frame, "family", "ratio", factor=2.0, **words).to_dict())
+    assert (
+        "outer lines: a factor of 2" in lined and "'description': '1 ÷ 2'" in lined and "'text': '1 ÷ 2'" not in lined
+    )
     with pytest.raises(ParameterError, match="logarithmic"):
         figures.strips(frame.assign(ratio=0.0), "family", "ratio", **words)
 

@@ -282,8 +282,8 @@ def _at(rules: Sequence[Rule], axis: str) -> list[Any]:
     return [value for place, value, _ in rules if place == axis]
 
 
-def _with_rules(chart: Any, rules: Sequence[Rule]) -> Any:
-    """The chart over dashed reference lines, labelled above the plot (x) or at its right end (y)."""
+def _with_rules(chart: Any, rules: Sequence[Rule], *, labels: bool = True) -> Any:
+    """The chart over dashed reference lines, labelled above the plot (x) or at its right end (y), or read out only."""
     layers = []
     for axis, value, label in rules:
         check_choice("axis", axis, ("x", "y"))
@@ -300,7 +300,7 @@ def _with_rules(chart: Any, rules: Sequence[Rule]) -> Any:
             text = base.mark_text(text=label, aria=False, align=align, baseline="bottom", y=-4)
         else:
             text = base.mark_text(text=label, aria=False, align="right", baseline="bottom", dy=-3, x="width")
-        layers += [base.mark_rule(strokeDash=[5, 4], description=label), text]
+        layers += [base.mark_rule(strokeDash=[5, 4], description=label), *([text] if labels else [])]
     return alt.layer(*layers, chart) if layers else chart
 
 
@@ -412,15 +412,21 @@ def ratio_dots(
 
 def strips(
     frame: pd.DataFrame, name: str, ratio: str, *, title: str, description: str,
-    x_title: str = "Predicted ÷ measured (log scale)", color: str | None = None, rules: Sequence[Rule] = (),
+    color: str | None = None, factor: float | None = None,
 ) -> alt.LayerChart:  # fmt: skip
-    """Many ratios for each name, one translucent dot each, on a logarithmic axis around a line at one."""
+    """Predicted ÷ measured for each name, one translucent dot a row, on a logarithmic axis around a line at one.
+
+    ``factor`` adds two lines, at that factor and its inverse; the axis says so, where labels would meet on a phone.
+    """
     _has(frame, name, ratio, color)
-    x = _number(frame, ratio, x_title, 0.5, 2, *_at(rules, "x"), log=True)
+    x_title = "Predicted ÷ measured (log scale" + (f"; outer lines: a factor of {show(factor)})" if factor else ")")
+    outer = [("x", factor, f"{show(factor)} times"), ("x", 1 / factor, f"1 ÷ {show(factor)}")] if factor else []
+    x = _number(frame, ratio, x_title, 0.5, 2, *_at(outer, "x"), log=True)
     x["axis"] = alt.Axis(format=".3~r", grid=False)
     chart = alt.Chart(frame).encode(x=alt.X(**x), y=_names(frame, name), tooltip=_tooltips(frame))
     dots = chart.mark_circle(size=70, opacity=0.5).encode(*_series(color, alt.Color))
-    return _finish(_with_rules(dots, [("x", 1, "equal"), *rules]), title, description)
+    inner = _with_rules(dots, outer, labels=False)
+    return _finish(_with_rules(inner, [("x", 1, "equal")]), title, description)
 
 
 def interval(
