@@ -10,30 +10,81 @@ from llm_economics import calibration, catalog, serving
 from llm_economics.elementwise import ParameterError
 from llm_economics.parallelism import Split
 
-ROWS = catalog.load("decode_step_timings")
-ALL = pd.concat([ROWS, catalog.load("decode_step_timings_more")], ignore_index=True)
+TWENTY_FIVE = catalog.load("decode_step_timings")
+ROWS = calibration.fitted_rows()
+ALL = pd.concat([TWENTY_FIVE, catalog.load("decode_step_timings_more")], ignore_index=True)
 UNSEEN = calibration.unseen_rows()
 UNSEEN["error"] = calibration.predict(UNSEEN) / UNSEEN["tpot_ms"] - 1
+SOUND = UNSEEN[~calibration.contradicted(UNSEEN)]
+MIXTURE = SOUND["model"].str.contains("Mixtral|Qwen3")
 
 
 def mape(errors) -> float:
     return float(np.abs(errors).mean())
 
 
-def test_a_left_out_model_or_engine_is_predicted_within_five_percent_or_so():
-    assert mape(calibration.leave_out(ROWS, "model")["error"]) < 0.05
-    assert mape(calibration.leave_out(ROWS, "backend")["error"]) < 0.052
-    assert mape(calibration.predict(ROWS) / ROWS["tpot_ms"] - 1) < 0.045
+def test_the_parts_of_the_data_keep_apart():
+    step = [*calibration.STEP, "backend"]
+    assert not ALL.duplicated(step).any()
+    assert set(ROWS["system"]) == {"h100_sxm"} and len(ROWS) > 150 and ROWS["model"].nunique() == 8
+    new = {"h200_sxm", "b200_sxm", "b300_sxm", "gb200", "gb300"}
+    for part in ("form", "test"):
+        assert set(calibration.unseen_rows(part)["system"]) == new
+    with pytest.raises(ParameterError, match="part = 'fit'"):
+        calibration.unseen_rows("fit")
+    with pytest.raises(ParameterError, match="chip = 'h200_sxm'"):
+        calibration.fitted_rows("h200_sxm")
 
 
-def test_chips_that_were_never_fitted_are_predicted_from_their_data_sheets():
-    dense = UNSEEN[~UNSEEN["model"].str.contains("Mixtral")]
-    assert mape(dense["error"]) < 0.05 and abs(dense["error"].mean()) < 0.03
-    new = dense[dense["system"] != "h100_sxm"]
-    assert set(new["system"]) == {"h200_sxm", "b200_sxm", "b300_sxm", "gb200", "gb300"}
-    chips = new.groupby("system")["error"].agg(mape)
-    assert (chips.drop("gb300") < 0.045).all() and chips["gb300"] < 0.09
-    assert UNSEEN["error"].abs().median() < 0.04
+def test_a_left_out_model_or_engine_is_predicted_within_six_percent_or_so():
+    found = calibration.leave_out(ROWS, "model")
+    assert mape(found["error"]) < 0.061 and mape(found["error"][found["moe_ep"] == 1]) < 0.05
+    assert mape(calibration.leave_out(ROWS, "backend")["error"]) < 0.062
+    assert mape(calibration.predict(TWENTY_FIVE) / TWENTY_FIVE["tpot_ms"] - 1) < 0.05
+
+
+def test_dense_models_on_chips_that_were_never_fitted_are_predicted_within_five_percent():
+    dense = SOUND[~MIXTURE]
+    assert len(dense) >= 150 and mape(dense["error"]) < 0.05 and abs(dense["error"].mean()) < 0.03
+    assert (dense.groupby("system")["error"].agg(mape).drop("gb300") < 0.05).all()
+    assert (
+        mape(SOUND["error"][MIXTURE]) < 0.1 and mape(UNSEEN["error"]) < 0.085 and UNSEEN["error"].abs().median() < 0.05
+    )
+
+
+def test_the_middle_engine_is_nearer_than_engines_are_to_each_other():
+    middle = calibration.middle_engine(SOUND)
+    error = calibration.predict(middle) / middle["tpot_ms"] - 1
+    assert len(middle) > 100 and mape(error) < 0.057
+    assert mape(error[~middle["model"].str.contains("Mixtral|Qwen3")]) < 0.035
+    one = SOUND.groupby(calibration.STEP).get_group(tuple(middle.loc[0, calibration.STEP]))
+    assert len(one) == 3 and sorted(one["tpot_ms"])[1] == middle["tpot_ms"][0]
+
+
+def test_no_constant_for_each_step_errs_less_than_the_bound_for_forecasts_blind_to_engines():
+    bound = calibration.least_error(SOUND)
+    assert 0.03 < bound < mape(SOUND["error"])
+    step = SOUND.groupby(calibration.STEP)["tpot_ms"]
+    for share in np.linspace(0, 1, 41):  # any quantile of a step's engines as its one time
+        one = step.transform(lambda times, share=share: times.quantile(share))
+        assert mape(one / SOUND["tpot_ms"] - 1) >= bound - 1e-12
+    assert calibration.least_error(pd.concat([SOUND, SOUND])) == pytest.approx(bound)
+    assert calibration.least_error(SOUND.drop_duplicates(calibration.STEP)) == 0
+
+
+def test_steps_are_set_aside_where_their_source_contradicts_itself_and_nowhere_else():
+    timed = catalog.load("moe_one_token_timings")
+    times = timed.filter(like="_ms")
+    apart = times.max(axis=1) / times.min(axis=1)
+    assert not apart.between(1.4, 1.6).any(), "the rule would hang on where exactly it cuts"
+    marked = ALL[calibration.contradicted(ALL)]
+    assert set(marked["model"]) == {"mistralai/Mixtral-8x22B-v0.1"} and set(marked["backend"]) == {"trtllm"}
+    assert set(marked["system"]) == set(timed["system"][apart > calibration.CONTRADICTION])
+    assert (marked["moe_ep"] == 1).all() and len(marked) < 0.03 * len(ALL)
+    mixtures = ALL[ALL["model"].str.contains("Mixtral|Qwen3") & (ALL["moe_ep"] == 1)]
+    key = ["model", "system", "backend", "moe_tp"]
+    without = set(mixtures.set_index(key).index) - set(timed.set_index(key).index)
+    assert without == {("Qwen/Qwen3-235B-A22B", "b200_sxm", "vllm", 8)}  # its table is borrowed from another version
 
 
 def test_every_measured_step_lies_above_the_floor_and_the_floor_is_no_prediction():
@@ -53,8 +104,10 @@ def test_interval_holds_nine_tenths_of_the_steps_of_unseen_chips_or_nearly():
 
 
 def test_fit_finds_again_what_made_the_rows():
-    true = replace(calibration.fitted(), layer_s=45e-6, kv=0.8, before_fp8=1.0)
-    many = pd.concat([ALL[ALL["system"] != "a100_sxm"]] * 5)  # enough for the rows to outweigh what was believed
+    true = replace(
+        calibration.fitted(), layer_s=45e-6, kv=0.8, passing_rate=300e9, expert_layer_s=25e-6, before_fp8=1.0
+    )
+    many = pd.concat([ALL[ALL["system"] != "a100_sxm"]] * 3)  # enough for the rows to outweigh what was believed
     found = asdict(calibration.fit(many.assign(tpot_ms=calibration.predict(many, true))))
     assert found == pytest.approx(asdict(true), rel=0.03)
 
@@ -69,14 +122,15 @@ def test_fractions_are_fractions_and_each_belief_is_moved_little():
     for name, value in asdict(calibration.fitted()).items():
         believed, deviation = calibration.BELIEFS[name]
         assert abs(np.log(value / believed)) < 3 * deviation
-        assert name in ("message_s", "layer_s", "before_fp8") or 0 < value <= 1
+        assert name not in ("weight", "kv", "compute", "link") or 0 < value <= 1
 
 
 def test_the_one_generation_factor_hangs_on_the_a100_alone():
     assert calibration.fit(ROWS).before_fp8 == 1
     assert 1.1 < calibration.fitted().before_fp8 < 1.3
-    rows = calibration.fitted_rows()
-    assert mape(calibration.leave_out(rows, "system")["error"][rows["system"] == "a100_sxm"]) > 0.1
+    old = calibration.fitted_rows("a100_sxm")
+    assert mape(calibration.predict(old, calibration.fit(ROWS)) / old["tpot_ms"] - 1) > 0.1
+    assert np.median(calibration.predict(old) / old["tpot_ms"]) == pytest.approx(1, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["Llama 3 70B", "Mixtral 8x7B", "DeepSeek-V3 (main model)"])
@@ -100,6 +154,36 @@ def test_more_messages_cost_time_and_a_faster_memory_saves_it():
     faster = replace(system, accelerator=replace(system.accelerator, memory_bandwidth=4.8e12))
     before, after = (calibration.expected_decode(model, s, 1, 2048).value_s for s in (system, faster))
     assert after < before
+
+
+def test_the_busiest_of_several_hands_of_experts():
+    """Against dealing cards: experts that a batch touches, each in its place, the most in one group."""
+    model, system = calibration.deployment("Qwen3-235B-A22B", "H200", 8)[:2]
+    read = calibration.COLUMNS.index("expert_read")
+    rng = np.random.default_rng(7)
+    for batch in (1, 4, 16):
+        split = Split(tensor=8, expert=8)
+        tokens = 1 + calibration.INDEPENDENT * (batch - 1)
+        touched = round(128 * (1 - (1 - 8 / 128) ** tokens))
+        hands = [np.bincount(rng.permutation(128)[:touched] // 16, minlength=8).max() for _ in range(4000)]
+        one = model.expert_bytes / system.accelerator.memory_bandwidth
+        assert calibration.terms(model, system, batch, 2048, split)[read] / one == pytest.approx(
+            np.mean(hands), rel=0.1
+        )
+    all_of_them = calibration.terms(model, system, 4096, 128, Split(tensor=8, expert=8))[read]
+    assert all_of_them == pytest.approx(16 * one)
+
+
+def test_layers_with_experts_and_passed_bytes_are_counted():
+    mixture, system, split = calibration.deployment("Mixtral 8x7B", "H100", 2)
+    dense = calibration.deployment("Llama 3 8B", "H100", 2)[0]
+    at = calibration.COLUMNS.index
+    for model, expected in ((mixture, 32), (dense, 0)):
+        terms = calibration.terms(model, system, 8, 2048, split if model.is_moe else Split(tensor=2))
+        assert terms[at("expert_layers")] == expected and terms[at("layers")] == 32
+        # two all-reduces a layer, each sends 2 (n - 1) / n of 8 x 4096 two-byte values
+        assert terms[at("passed")] == pytest.approx(32 * 2 * 8 * 4096 * 2)
+        assert terms[at("sent")] == pytest.approx(terms[at("passed")] / system.scale_up.bandwidth)
 
 
 def test_fp8_and_refusals():

@@ -175,7 +175,7 @@ def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
     rack, best, boxed = by_hand(p, RACK, "fp4"), by_hand(p, H100S, "fp8"), by_hand(p, H100S, "fp8", True)
-    slow = {"overhead_per_layer_s": calibration.fitted().layer_s}
+    slow = {"overhead_per_layer_s": calibration.fitted().layer_s + calibration.fitted().expert_layer_s}
     at, highest = thirty(frontier(p, RACK, "fp4"), frontier(p, H100S, "fp8"))
     at_fixed, _ = thirty(frontier(p, RACK, "fp4", **slow), frontier(p, H100S, "fp8", **slow))
     prices = p["gb200_usd_per_hour"] / p["h100_usd_per_hour"]

@@ -45,10 +45,10 @@ def test_results_are_what_the_data_give(index):
         same = rest[rest.chip == row.chip]
         errors.append(abs(row.mfu / (rest if same.empty else same).mfu.median() - 1))
     assert found["napkin_training_loo_mape"] == pytest.approx(np.mean(errors), rel=2e-3)
-    steps = catalog.load("decode_step_timings")
+    steps = calibration.fitted_rows()
     left_out = calibration.leave_out(steps, given.get("held_out", "model")).error.abs().mean()
     assert found["napkin_decode_mape"] == pytest.approx(left_out, rel=1e-4)
-    every = pd.concat([steps, catalog.load("decode_step_timings_more")])
+    every = pd.concat([catalog.load("decode_step_timings"), catalog.load("decode_step_timings_more")])
     floors = calibration.floors(every) / every.tpot_ms
     assert found["napkin_floor_bias"] == pytest.approx((floors - 1).mean(), rel=1e-4)
     short = (floors / given.get("bandwidth_efficiency", 0.70) - 1).abs().mean()
@@ -61,8 +61,11 @@ def test_results_are_what_the_data_give(index):
 
 def test_the_headline_errors_are_small_where_the_chapter_says_so():
     found = results(0)
-    assert found["napkin_decode_mape"] < 0.05 and found["napkin_unseen_median"] < 0.04
-    assert found["napkin_unseen_dense_mape"] < 0.05 < found["napkin_unseen_mape"] < 0.08
+    assert found["napkin_decode_mape"] < 0.06 and found["napkin_unseen_median"] < 0.05
+    assert (
+        found["napkin_unseen_dense_mape"] < 0.05 < found["napkin_unseen_mape"] < found["napkin_unseen_moe_mape"] < 0.1
+    )
+    assert found["napkin_engine_blind_floor"] < found["napkin_middle_engine_mape"] < found["napkin_unseen_mape"]
     assert 0.2 < found["napkin_training_loo_mape"] < found["napkin_training_mape"] < 0.27
     assert 1.3 < found["napkin_served_median_ratio"] < 1.6 and 0.8 < found["napkin_served_within"] < 0.87
     assert found["deepseek_nodes"] == pytest.approx(226.75, rel=1e-3)
@@ -78,10 +81,10 @@ def test_every_miss_of_the_printed_page_has_a_cause():
     assert "<td>half the later utilisation" in page and "<td>not explained</td>" not in page
 
 
-def test_largest_batches_leave_the_largest_errors_and_one_mean_is_of_one_sign():
-    rows = ev.left_out_steps()
-    error = (rows.predicted / rows.measured - 1).abs().groupby(rows.batch).mean()
-    assert error.idxmax() == error.index.max() == 256
+def test_mixtures_leave_the_largest_errors_and_one_mean_is_of_one_sign():
+    for rows in (ev.left_out_steps(), ev.unseen_steps(), ev.middle_steps()):
+        error = (rows.predicted / rows.measured - 1).abs().groupby(rows.model.str.contains("Mixtral|Qwen3")).mean()
+        assert error[True] > 1.5 * error[False]
     whole = ev.served()
     assert (whole.predicted > whole.measured).mean() > 0.85
 

@@ -2,18 +2,20 @@
 
 A step reads weights and KV cache, computes, exchanges hidden states, and in every layer waits for a dozen small
 kernels. With D, E, K for what is outside experts, in routed experts and in attention over the cache (read: bytes over
-bandwidth, computed: FLOP over dense peak), V for bytes over the link, m messages in a row, n layers and A for
-activations over the memory bandwidth, the expected time is
+bandwidth, computed: FLOP over dense peak), V for bytes over the link and B for the bytes themselves, m messages in a
+row, n layers, e of them with experts, and A for activations over the memory bandwidth, the expected time is
 
-t = |D_read / w, D_comp / c| + E_read / w + E_comp / c + |K_read / k, K_comp / c| + V / l + m message + n layer + A
+t = |D_read / w, D_comp / c| + E_read / w + E_comp / c + |K_read / k, K_comp / c| + V / l + B / p + m message
++ n layer + e expert_layer + A
 
 where |x, y| is the root of the sum of squares: large matrix products and attention hide part of their computing behind
 reading; the many small ones of experts hide none, and no kernel hides behind another. The efficiencies w, c, k, l and
-two times are fitted (:class:`Efficiencies`), by least squares of log errors in which single wild rows count less
-(soft L1), held near round figures where rows say little.
+three times are fitted (:class:`Efficiencies`) on steps of H100s, by least squares of log errors in which single wild
+rows count less (soft L1), held near round figures where rows say little.
 
 Nothing belongs to a chip: what is fitted on one is used on the next with the figures of its data sheet. One factor,
-``before_fp8``, belongs to a generation.
+``before_fp8``, belongs to a generation. And nothing belongs to a serving engine: the expectation is for the middle one.
+By what engines differ on the same step, every forecast that does not know the engine is wrong (:func:`least_error`).
 """
 
 from __future__ import annotations
@@ -25,15 +27,24 @@ from typing import Any
 import numpy as np
 import pandas
 from scipy.optimize import least_squares
+from scipy.special import ndtri
 
 from llm_economics import catalog, serving
 from llm_economics.elementwise import ParameterError, check_choice, maximum
 from llm_economics.hardware import Link, System
 from llm_economics.parallelism import Split
+from llm_economics.routing import expected_distinct
 
 ACTIVATION_PASSES = 12
 """Hidden states that the elementwise kernels of a layer read or write for each token: two residual additions with
 their norms move four each, and the activation of a gated MLP about as much as four more."""
+
+INDEPENDENT = 0.7
+"""Share of a batch's further tokens that choose their experts afresh; the others follow those before, for routers send
+more to some experts. To one decimal what suits the steps of H100s best; the floor takes all to choose afresh."""
+
+CONTRADICTION = 1.5
+"""Ratio beyond which two timings of the same work by the same kernel contradict each other."""
 
 ERROR = 0.1
 """Relative error of a row beyond which it counts less and less; also what a row weighs against :data:`BELIEFS`."""
@@ -50,12 +61,17 @@ class Efficiencies:
     compute
         Fraction of the dense peak.
     link
-        Fraction of the link's bandwidth, one way, that collectives reach.
+        Fraction of the link's bandwidth, one way, at which bytes cross it.
+    passing_rate
+        Bytes per second that the kernels of a collective pass on. What a decode step exchanges is a few megabytes at
+        most; it moves as fast as kernels keep bytes in flight, and a link twice as fast takes little off.
     message_s
         Seconds for each message in a row inside a domain: an all-reduce through a switch is two. Between domains it
         takes longer, as the latencies of the two links are to each other.
     layer_s
         Seconds for each layer that are in no other term: launches, tails and small kernels.
+    expert_layer_s
+        Seconds more for each layer with experts: routing, sorting tokens by expert, adding up.
     before_fp8
         Factor on the whole step for chips without an FP8 peak: engines no longer tune their kernels for them.
     """
@@ -64,8 +80,10 @@ class Efficiencies:
     kv: float
     compute: float
     link: float
+    passing_rate: float
     message_s: float
     layer_s: float
+    expert_layer_s: float
     before_fp8: float
 
 
@@ -74,9 +92,11 @@ BELIEFS = {
     "weight": (0.85, 0.05),
     "kv": (0.85, 0.1),
     "compute": (0.8, 0.1),
-    "link": (0.5, 0.2),
+    "link": (0.85, 0.05),
+    "passing_rate": (400e9, 0.3),
     "message_s": (2.5e-6, 0.25),
     "layer_s": (40e-6, 0.25),
+    "expert_layer_s": (15e-6, 0.5),
     "before_fp8": (1.0, 0.2),
 }
 """What each is taken to be before any row is seen, and the standard deviation of that, as a fraction."""
@@ -89,12 +109,14 @@ COLUMNS = (
     "kv_read",
     "kv_computed",
     "sent",
+    "passed",
     "messages",
     "layers",
+    "expert_layers",
     "activations",
     "before_fp8",
 )
-"""Last axis of :func:`terms`: seconds at the peaks of the data sheet, then counts; the last is 1 or 0."""
+"""Last axis of :func:`terms`: seconds at the peaks of the data sheet, bytes, counts; the last is 1 or 0."""
 
 HUB_NAMES = {"mistralai/Mixtral-8x22B-v0.1": "Mixtral 8x22B (v0.1 base, vocab 32000)"}
 """A model of the timings that `data/models.csv` knows in two versions."""
@@ -102,7 +124,7 @@ HUB_NAMES = {"mistralai/Mixtral-8x22B-v0.1": "Mixtral 8x22B (v0.1 base, vocab 32
 
 @dataclass(frozen=True)
 class Expected:
-    """Seconds of a decode step: expected, the interval that holds nine tenths of the left-out rows, and the floor.
+    """Seconds of a decode step: expected, an interval that held nine tenths of the steps of new chips, and the floor.
 
     No value lies below the floor, the roofline with all efficiencies at one.
     """
@@ -126,12 +148,14 @@ def terms(
     def step(tokens, links: System) -> serving.Step:
         return serving.decode(model, links, batch, tokens, split, precision=precision).step
 
-    loaded, empty = step(context, _links(system)), step(0, _links(system))
+    loaded, empty = step(context, _links(system, "bandwidth")), step(0, _links(system, "bandwidth"))
     sequences = maximum(batch / (split.data * split.pipeline), 1.0)
     expert_read, expert_share = 0.0, 0.0
-    if model.is_moe:  # the step waits for the accelerator with most experts: it has one of its own at least
-        mean = model.expert_bytes_read(sequences * split.expert_shards / split.tensor) / split.expert_shards
-        expert_read = maximum(mean, model.expert_bytes / split.expert_tensor) / chip.memory_bandwidth
+    if model.is_moe:
+        pooled = sequences * split.expert_shards / split.tensor
+        mean = model.expert_bytes_read(pooled) / split.expert_shards
+        most = _most_experts(model, 1 + INDEPENDENT * maximum(pooled - 1, 0.0), split.expert)
+        expert_read = most * model.expert_bytes / split.expert_tensor / chip.memory_bandwidth
         used = model.experts_per_token * model.expert_bytes
         expert_share = used / (used + model.common_bytes)
         dense_read = empty.memory_s - mean / chip.memory_bandwidth
@@ -145,24 +169,44 @@ def terms(
         loaded.memory_s - empty.memory_s,
         loaded.compute_s - empty.compute_s,
         loaded.link_s,
-        step(context, _links(system, counted=True)).link_s,
+        step(context, _links(system, "bytes")).link_s,
+        step(context, _links(system, "messages")).link_s,
         model.layers,
+        model.layers if model.is_moe else 0.0,
         ACTIVATION_PASSES * model.layers * model.hidden_bytes * sequences / chip.memory_bandwidth,
         0.0 if "fp8" in chip.peak_flops else 1.0,
     )
     return np.stack(np.broadcast_arrays(*columns), axis=-1).astype(float)
 
 
-def _links(system: System, *, counted: bool = False) -> System:
-    """The system with links that take time for bytes alone or, if ``counted``, for messages: 1 s each in a domain."""
+def _most_experts(model: serving.ServedModel, tokens, groups):
+    """Experts that the accelerator with most of them has to read, for the step waits for it: expected, at least one.
+
+    The experts that ``tokens`` touch fall into the groups of expert parallelism as cards into hands. The largest of
+    several such counts lies above their mean by a standard deviation times Blom's score (G. Blom, Statistical Estimates
+    and Transformed Beta-Variables, 1958), to a tenth of it, and no hand has more than its share of all experts.
+    """
+    touched = expected_distinct(model.experts, model.experts_per_token, tokens)
+    mean = touched / groups
+    variance = mean * (1 - 1 / groups) * (model.experts - touched) / max(model.experts - 1, 1)
+    score = maximum(ndtri((groups - 0.375) / (groups + 0.25)), 0.0) if groups > 1 else 0.0
+    return np.clip(mean + score * np.sqrt(variance), maximum(mean, 1.0), maximum(model.experts / groups, 1.0))
+
+
+def _links(system: System, what: str) -> System:
+    """The system with links on which a step takes the time of its bytes alone, or seconds as many as bytes or messages.
+
+    A message between domains counts for as many as the latencies of the two links are to each other.
+    """
     near, far = system.scale_up, system.scale_out
-    if not counted:
-        return replace(
-            system, scale_up=Link(near.name, near.bandwidth), scale_out=far and Link(far.name, far.bandwidth)
-        )
     ratio = far.latency_s / near.latency_s if far and near.latency_s and far.latency_s else 1.0
     instant = float("inf")
-    return replace(system, scale_up=Link(near.name, instant, 1.0), scale_out=far and Link(far.name, instant, ratio))
+    make = {
+        "bandwidth": lambda link, _: Link(link.name, link.bandwidth),
+        "bytes": lambda link, _: Link(link.name, 1.0),
+        "messages": lambda link, latency: Link(link.name, instant, latency),
+    }[what]
+    return replace(system, scale_up=make(near, 1.0), scale_out=far and make(far, ratio))
 
 
 def seconds(efficiencies: Efficiencies, columns: np.ndarray) -> np.ndarray:
@@ -171,8 +215,9 @@ def seconds(efficiencies: Efficiencies, columns: np.ndarray) -> np.ndarray:
     dense = np.hypot(of["dense_read"] / e.weight, of["dense_computed"] / e.compute)
     experts = of["expert_read"] / e.weight + of["expert_computed"] / e.compute
     attention = np.hypot(of["kv_read"] / e.kv, of["kv_computed"] / e.compute)
-    exchange = of["sent"] / e.link + of["messages"] * e.message_s
-    total = dense + experts + attention + exchange + of["layers"] * e.layer_s + of["activations"]
+    exchange = of["sent"] / e.link + of["passed"] / e.passing_rate + of["messages"] * e.message_s
+    waits = of["layers"] * e.layer_s + of["expert_layers"] * e.expert_layer_s
+    total = dense + experts + attention + exchange + waits + of["activations"]
     return total * e.before_fp8 ** of["before_fp8"]
 
 
@@ -267,35 +312,86 @@ def leave_out(rows: pandas.DataFrame, by: str) -> pandas.DataFrame:
     return rows.assign(predicted_ms=1e3 * predicted, error=predicted / measured - 1)
 
 
-def fitted_rows() -> pandas.DataFrame:
-    """The rows behind :func:`fitted`: 25 steps of H100s, and the steps of A100s, which only ``before_fp8`` hangs on."""
+def fitted_rows(chip: str = "h100_sxm") -> pandas.DataFrame:
+    """The rows behind :func:`fitted`: steps of H100s, or of the A100s on which only ``before_fp8`` hangs.
+
+    Raises
+    ------
+    ParameterError
+        If ``chip`` is neither "h100_sxm" nor "a100_sxm".
+    """
+    check_choice("chip", chip, ("h100_sxm", "a100_sxm"))
     more = catalog.load("decode_step_timings_more")
-    return pandas.concat([catalog.load("decode_step_timings"), more[more["system"] == "a100_sxm"]], ignore_index=True)
+    rows = pandas.concat([catalog.load("decode_step_timings"), more[more["part"] == "fit"].drop(columns="part")])
+    rows = rows[rows["system"] == chip]
+    return rows[~contradicted(rows)].reset_index(drop=True)
 
 
-def unseen_rows() -> pandas.DataFrame:
-    """The rows that :func:`fitted` has not seen: other chips, other models, other lengths."""
+def unseen_rows(part: str = "test") -> pandas.DataFrame:
+    """Steps of chips on which nothing is fitted: of ``part`` "test", asked for after everything stood, or "form".
+
+    Rows whose source contradicts itself are among them: see :func:`contradicted`.
+
+    Raises
+    ------
+    ParameterError
+        If ``part`` is neither.
+    """
+    check_choice("part", part, ("test", "form"))
     more = catalog.load("decode_step_timings_more")
-    return more[more["system"] != "a100_sxm"].reset_index(drop=True)
+    return more[more["part"] == part].drop(columns="part").reset_index(drop=True)
+
+
+def contradicted(rows: pandas.DataFrame) -> np.ndarray:
+    """Which of ``rows`` rest on timings of experts that contradict each other in their own source.
+
+    With one token a layer of experts has the same work however tokens are spread. Where the source times it under
+    several spreads and the results differ by more than :data:`CONTRADICTION`, its timings of that kernel are not used.
+    The rule looks at no forecast.
+    """
+    key = ["model", "system", "backend", "moe_tp"]
+    timed = catalog.load("moe_one_token_timings")
+    spreads = timed[["balanced_ms", "power_law_1_01_ms", "power_law_1_2_ms"]]
+    bad = timed[spreads.max(axis=1) > CONTRADICTION * spreads.min(axis=1)]
+    return rows.set_index(key).index.isin(bad.set_index(key).index) & (rows["moe_ep"] == 1).to_numpy()
+
+
+STEP = ["model", "system", "tp", "moe_ep", "context", "batch"]
+"""Columns that make a step; rows that agree in them differ in the engine."""
+
+
+def middle_engine(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """The steps of ``rows`` that three engines or more were asked for, each with the median of their times."""
+    asked = rows.groupby(STEP, sort=False)["tpot_ms"].agg(["median", "size"])
+    return asked[asked["size"] >= 3]["median"].rename("tpot_ms").reset_index()
+
+
+def least_error(rows: pandas.DataFrame) -> float:
+    """Least mean absolute relative error over ``rows`` that a forecast blind to the engine can have.
+
+    Every step gets the one time that suits its engines best; it is one of theirs, since the error is convex and bends
+    at them alone.
+    """
+    step = [np.asarray(times) for _, times in rows.groupby(STEP)["tpot_ms"]]
+    return sum(min(np.abs(one / times - 1).sum() for one in times) for times in step) / len(rows)
 
 
 @cache
 def fitted() -> Efficiencies:
     """The efficiencies in use, fitted on :func:`fitted_rows`: the H100's rows first, then ``before_fp8`` alone."""
-    rows = fitted_rows()
-    base = fit(catalog.load("decode_step_timings"))
-    old = rows[rows["system"] == "a100_sxm"]
+    base, old = fit(fitted_rows()), fitted_rows("a100_sxm")
     return replace(base, before_fp8=float(np.median(old["tpot_ms"] / predict(old, base))))
 
 
 @cache
 def spread() -> tuple[float, float]:
-    """Measured ÷ predicted, 5th and 95th percentile, over all rows, each chip predicted by a fit without it.
+    """Measured ÷ predicted, 5th and 95th percentile, over the steps of new chips, part "form".
 
     The A100 is left aside: without its own rows nothing says what ``before_fp8`` is.
     """
-    rows = pandas.concat([catalog.load("decode_step_timings"), unseen_rows()])
-    low, high = np.quantile(1 / (1 + leave_out(rows, "system")["error"]), (0.05, 0.95))
+    rows = unseen_rows("form")
+    rows = rows[~contradicted(rows)]
+    low, high = np.quantile(rows["tpot_ms"] / predict(rows), (0.05, 0.95))
     return float(low), float(high)
 
 

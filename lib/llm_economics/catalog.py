@@ -298,6 +298,30 @@ class DecodeStepRow(SourcedRow):
     tpot_ms: float = number("time of one step", "ms", 0.1, 1000)
 
 
+class FurtherDecodeStepRow(DecodeStepRow):
+    """Further steps from the same timings, and what each serves."""
+
+    part: Literal["fit", "form", "test"] = Field(
+        description="fit: constants are fitted on it; form: in view while the form was chosen; test: asked for after"
+    )
+
+
+class OneTokenRow(SourcedRow):
+    """Times of the experts of one layer with a single token, under the spreads of tokens that the source timed."""
+
+    key = ("model", "system", "backend", "version", "moe_tp")
+    model: str = text("model", ...)
+    system: Literal["h100_sxm", "h200_sxm", "b200_sxm", "b300_sxm", "gb200", "gb300", "a100_sxm"] = Field(
+        description="accelerator"
+    )
+    backend: Literal["trtllm", "vllm", "sglang"] = Field(description="serving engine")
+    version: str = text("its version", ...)
+    moe_tp: int = number("tensor parallelism inside experts", "count", 1, 1024)
+    balanced_ms: float | None = maybe("tokens spread evenly over experts", "ms", 0.001, 100)
+    power_law_1_01_ms: float | None = maybe("tokens spread by a power law of 1.01", "ms", 0.001, 100)
+    power_law_1_2_ms: float | None = maybe("tokens spread by a power law of 1.2", "ms", 0.001, 100)
+
+
 class CalculatorRow(SourcedRow):
     """What published calculators answer to the same questions, as ``tests/oracle/ask_calculators.py`` asked them."""
 
@@ -664,7 +688,7 @@ FILES: dict[str, type[Row]] = {
     "databricks": DatabricksRow,
     "databricks_150_reconstruction": ReconstructionRow,
     "decode_step_timings": DecodeStepRow,
-    "decode_step_timings_more": DecodeStepRow,
+    "decode_step_timings_more": FurtherDecodeStepRow,
     "gb200": FactRow,
     "gb200_factorisations": FactorisationRow,
     "gpt4_context": FactRow,
@@ -678,6 +702,7 @@ FILES: dict[str, type[Row]] = {
     "llama3": FactRow,
     "measured_serving": MeasuredServingRow,
     "models": ModelRow,
+    "moe_one_token_timings": OneTokenRow,
     "mpt_benchmarks": MptBenchmarkRow,
     "outcomes": FactRow,
     "serving_observations": FactRow,

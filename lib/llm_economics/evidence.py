@@ -121,19 +121,31 @@ def _steps(family: str, rows: pandas.DataFrame, predicted_ms) -> pandas.DataFram
     found["model"] = found["model"].str.split("/").str[-1]
     case = found["model"] + ", " + found["system"] + ", " + found["backend"] + ", batch " + found["batch"].astype(str)
     columns = ["family", "case", "predicted", "measured", "unit", "confidence"]
-    return found.assign(case=case)[[*columns, "model", "system", "backend", "batch", "context"]]
+    return found.assign(case=case)[[*columns, "model", "system", "backend", "tp", "batch", "context"]]
 
 
 def left_out_steps(by: str = "model") -> pandas.DataFrame:
-    """The 25 decode steps of H100s, each group predicted by a fit on the other groups."""
-    rows = calibration.leave_out(catalog.load("decode_step_timings"), by)
+    """The decode steps of H100s, each group predicted by a fit on the other groups."""
+    rows = calibration.leave_out(calibration.fitted_rows(), by)
     return _steps(f"decode, {by} left out", rows, rows["predicted_ms"])
 
 
 def unseen_steps() -> pandas.DataFrame:
-    """Decode steps of chips, models and lengths that the calibration has not seen."""
+    """Decode steps of chips that were never fitted, asked for after the calibration stood.
+
+    Those whose source contradicts itself are among them, marked in the column ``contradicted``.
+    """
     rows = calibration.unseen_rows()
-    return _steps("decode, never fitted", rows, calibration.predict(rows))
+    found = _steps("decode, chips never fitted", rows, calibration.predict(rows))
+    return found.assign(contradicted=calibration.contradicted(rows))
+
+
+def middle_steps() -> pandas.DataFrame:
+    """The same, each step once with the middle one of its engines' times; rows that are contradicted are set aside."""
+    rows = calibration.unseen_rows()
+    rows = calibration.middle_engine(rows[~calibration.contradicted(rows)])
+    rows = rows.assign(backend="middle engine", confidence="derived")
+    return _steps("decode, chips never fitted, middle engine", rows, calibration.predict(rows))
 
 
 def floor_steps(efficiency: float = 1.0) -> pandas.DataFrame:

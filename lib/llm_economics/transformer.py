@@ -603,6 +603,7 @@ _FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},
     "llama GQA": {},
     "qwen2 (QKV bias)": {"qkv_bias": True},
+    "qwen3 MoE (QK norm)": {"qk_norm": "head"},
     "gemma (GeGLU, tied emb, head_dim 256 != hidden/heads)": {},
     # Attention and MLP stand side by side behind one norm.
     "MQA, parallel attn+FFN, SwiGLU, tied emb, no bias": {"norm": "layer_without_bias", "norms_per_layer": 1},

@@ -115,6 +115,8 @@ def named_models() -> dict:
             vocab_size=152064,
             tie_word_embeddings=False,
         ),
+        "Qwen3-30B-A3B": qwen3_experts(48, 2048, 32, 6144, 768),
+        "Qwen3-235B-A22B": qwen3_experts(94, 4096, 64, 12288, 1536),
         "DeepSeek-V2": hf.DeepseekV2Config(
             num_hidden_layers=60,
             hidden_size=5120,
@@ -175,6 +177,23 @@ def named_models() -> dict:
             max_position_embeddings=2048,
         ),
     }
+
+
+def qwen3_experts(layers, hidden, heads, inner, expert):
+    """The mixtures of Qwen3 differ in these sizes alone."""
+    return hf.Qwen3MoeConfig(
+        num_hidden_layers=layers,
+        hidden_size=hidden,
+        num_attention_heads=heads,
+        num_key_value_heads=4,
+        head_dim=128,
+        intermediate_size=inner,
+        moe_intermediate_size=expert,
+        num_experts=128,
+        num_experts_per_tok=8,
+        vocab_size=151936,
+        tie_word_embeddings=False,
+    )
 
 
 def dbrx(hidden, layers, heads, kv, inner, experts, top_k, vocab):
