@@ -261,5 +261,5 @@ def _step_lines(answer: dict[str, Any]) -> list[str]:
         title,
         f"  {'fits':<13} {fits}",
         f"  {'floor':<13} {_digits(step['floor'])} ms, bound by {step['binds']}",
-        f"  {'expected':<13} {_digits(expected['value'])} ms ({spread})",
+        f"  {'expected':<13} {_digits(expected['value'])} ms ({spread}), for the middle one of three serving engines",
     ]
