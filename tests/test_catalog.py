@@ -212,7 +212,23 @@ def test_a_rack_is_its_accelerators():
     for precision in ("bf16", "fp8", "fp4", "int8"):
         assert rack.peak(precision) == 72 * one.peak(precision) or precision == "int8"
     assert rack.memory_bandwidth == 72 * one.memory_bandwidth
-    assert rack.memory_bytes == pytest.approx(72 * one.memory_bytes, rel=1e-3)
+    assert rack.memory_bytes == pytest.approx(72 * one.memory_bytes, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("chip", "memory"),
+    [
+        ("A100", 85_899_345_920),
+        ("H100", 85_899_345_920),
+        ("H200", 151_397_597_184),
+        ("B200", 193_273_528_320),
+        ("GB200", 198_674_743_296),
+        ("GB200 superchip", 2 * 198_674_743_296),
+    ],
+)
+def test_memory_is_what_nvidia_counts_in_bytes(chip, memory):
+    """Its tool aiconfigurator 0.12.0 has these, so that no chip is counted in GiB and another in GB."""
+    assert accelerator(chip).memory_bytes == pytest.approx(memory, rel=1e-5)
 
 
 def test_an_unknown_chip_lists_the_nearest():

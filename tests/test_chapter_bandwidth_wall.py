@@ -120,6 +120,31 @@ def test_verdicts_and_where_they_flip():
     assert sides == ["fails", "holds if"]
 
 
+def test_the_overhead_of_a_library_exceeds_the_reading_only_where_many_cards_share_a_model():
+    row = run(CHAPTER)[0]["serve-011"]
+    assert row["verdict"] == "holds if" and row["reason"].endswith("Holds if many cards share the model.")
+    weights = 2 * (12 * 44 * 6144**2 + 51200 * 6144)  # byte of the 20B
+    more_ms = {1: 5609 - 560, 2: 3532 - 358, 4: 2438 - 248, 8: 2053 - 212}  # 180 tokens more
+    overhead = {n: ms / 1e3 / 180 * n * 2.039e12 / weights - 1 for n, ms in more_ms.items()}
+    assert overhead[1] < overhead[2] < 1 < overhead[4] < overhead[8]
+    assert row["flips_at"] == "2 cards or fewer, for a 20B"
+    assert all(f"{100 * value:.3g}% on {n}" in row["reason"] for n, value in overhead.items())
+
+
+def test_talk_is_a_fixed_start_that_the_chapter_names_and_cites():
+    """The bytes that a card sends grow 1.75-fold from two cards to eight; only the start makes it 1.03."""
+    row = run(CHAPTER)[0]["serve-028"]
+    sent = {n: 2 * (n - 1) / n * 8 * 8192 * 2 / 450e9 for n in (2, 8)}  # s for a batch of 8 of Llama 3 70B
+    assert sent[8] / sent[2] == pytest.approx(1.75)
+    talk = {n: seconds + 2 * 3.6e-6 for n, seconds in sent.items()}
+    ring = {n: seconds + 3.6e-6 + 2 * (n - 1) * 0.47e-6 for n, seconds in sent.items()}
+    assert row["computed_value"].endswith(f"talking × {talk[8] / talk[2]:.3g}")
+    for part in ("1.75-fold", "nvidia-nccl-tuning", "7.2 µs", f"{ring[8] / ring[2]:.3g}-fold"):
+        assert part in row["reason"]
+    assert f"= {160e3 * talk[2]:.3g} to {160e3 * talk[8]:.3g} ms" in row["reason"]
+    assert "whatever n" not in row["reason"]
+
+
 def test_precision_decides_whether_a_trillion_keeps_up():
     at = run(CHAPTER)[0]["serve-008"]["flips_at"]
     assert at["parameter"] == "bytes per parameter" and BYTES["int4"] < at["value"] < BYTES["fp8"]

@@ -19,7 +19,7 @@ DEFAULTS = {
     "batch": 1,
     "gpu_tokens_per_second": 90.0,
     "h100_bandwidth_tb_per_s": 3.35,
-    "small_chip_mb": 200.0,
+    "small_chip_mb": 230.0,
     "wafer_usd": 1.5e6,
     "h100_usd_per_hour": 2.00,
 }
@@ -54,10 +54,16 @@ def expected(**changes) -> dict[str, float]:
         return (44e9 * wafers(name, 0) - weights[name]) // (kv[name] * context)
 
     arch = catalog.model("Llama 3 70B")
-    m_70b = serving.model_from_architecture(arch, weights=p["weight_format"])
-    cs3 = System("4 CS-3", catalog.accelerator("WSE-3"), 4, 1, Link("fabric", 1e15), Link("I/O", 150e9))
-    step = serving.decode(m_70b, cs3, 1, context, Split(pipeline=4)).step
-    explained = 450 * (step.memory_s + step.compute_s + step.link_s)
+
+    def explained(full, speed, n):
+        """Share of a token's time that goes into reading, computing and crossing, one after another."""
+        served = serving.model_from_architecture(catalog.model(full), weights=p["weight_format"])
+        cs3 = System("CS-3", catalog.accelerator("WSE-3"), n, 1, Link("fabric", 1e15), Link("I/O", 150e9))
+        step = serving.decode(served, cs3, 1, context, Split(pipeline=n)).step
+        return speed * (step.memory_s + step.compute_s + step.link_s)
+
+    in_70b, in_8b = explained("Llama 3 70B", 450, 4), explained("Llama 3 8B", 1800, 1)
+    in_405b = explained("Llama 3.1 405B", 969, wafers("405B", 0))
     h100 = catalog.accelerator("H100")
     full, nvlink = serving.model_from_architecture(arch), Link("NVLink", 450e9, 3e-6)
     speed = {
@@ -73,8 +79,11 @@ def expected(**changes) -> dict[str, float]:
         "speedup_4_to_8_h100": speed[8] / speed[4],
         "sram_share_8b": share("8B", 1800),
         "sram_share_70b": share("70B", 450),
-        "explained_share_70b": explained,
-        "unexplained_per_layer": (1 - explained) / 450 / 80 * 1e6,
+        "explained_share_70b": in_70b,
+        "explained_share_405b": in_405b,
+        "unexplained_per_layer": (1 - in_70b) / 450 / 80 * 1e6,
+        "unexplained_per_layer_8b": (1 - in_8b) / 1800 / 32 * 1e6,
+        "unexplained_per_layer_405b": (1 - in_405b) / 969 / 126 * 1e6,
         **{f"wafers_{name.lower()}": wafers(name, 0) for name in ("20B", "70B", "405B")},
         **{f"wafers_{name.lower()}_with_cache": wafers(name, p["batch"]) for name in ("20B", "70B", "405B")},
         **{f"sequences_{name.lower()}": sequences(name) for name in ("8B", "70B")},
@@ -105,7 +114,7 @@ def test_every_claim_of_the_chapter_has_a_verdict():
         ("cerebras-001", "gpu_tokens_per_second", "holds if", "fails"),
         ("cerebras-019", "h100_bandwidth_tb_per_s", "fails", "holds"),
         ("cerebras-027", "h100_bandwidth_tb_per_s", "holds", "fails"),
-        ("cerebras-029", "small_chip_mb", "fails", "holds"),
+        ("cerebras-029", "small_chip_mb", "holds if", "fails"),
         ("cerebras-040", "h100_usd_per_hour", "fails", "holds"),
     ],
 )
@@ -123,13 +132,49 @@ def test_eight_bits_make_at_least_four_wafers_fall():
     assert run(CHAPTER, batch=2)[0]["cerebras-016"]["verdict"] == "fails"
 
 
+def test_the_latency_of_a_layer_is_net_for_all_three_models():
+    """By hand: bytes ÷ 21 PB/s, FLOP ÷ 15 PFLOP/s and crossings at 150 GB/s, taken off the time of a token."""
+    _, results = default_run()
+    models = {  # parameters read, KV bytes a token, layers, width, wafers, tokens per second
+        "_8b": (8030261248 - 128256 * 4096, 131072, 32, 4096, 1, 1800),
+        "": (70553706496 - 128256 * 8192, 327680, 80, 8192, 4, 450),
+        "_405b": (405853388800 - 128256 * 16384, 516096, 126, 16384, 19, 969),
+    }
+    for name, (read, kv, layers, width, wafers, speed) in models.items():
+        memory = (2 * read + kv * 8192) / 21e15
+        compute = (2 * read + 4 * 8192 * layers * width) / 15e15  # attention: two products with each key's head
+        known = memory + compute + (wafers - 1) * 2 * width / 150e9
+        net = results[f"unexplained_per_layer{name}"]["value"]
+        assert net == pytest.approx(1e6 * (1 / speed - known) / layers, rel=1e-3), name
+        assert net < 1e6 / speed / layers
+    assert results["explained_share_405b"]["value"] > 10 * results["explained_share_70b"]["value"]
+
+
+def test_small_chips_are_named_as_the_assumption():
+    groq = catalog.fact("cerebras_groq", "LPU_v1_sram", "MB")
+    assert groq == DEFAULTS["small_chip_mb"]
+    claim = default_run()[0]["cerebras-029"]
+    assert claim["verdict"] == "holds if" and "one like Groq's" in claim["reason"]
+    assert claim["computed_value"] == pytest.approx(44e9 / (groq * 1e6), rel=1e-5)
+    for mb, wanted in ((200.0, "fails"), (209.0, "fails"), (210.0, "holds if"), (231.0, "holds if"), (232.0, "fails")):
+        assert run(CHAPTER, small_chip_mb=mb)[0]["cerebras-029"]["verdict"] == wanted, mb
+
+
+def test_memory_on_a_gpu_is_compared_in_decimal_megabytes():
+    claim = default_run()[0]["cerebras-017"]
+    mebibytes = 50 + 2 * 132 * 256 / 1024
+    assert claim["computed_value"] == pytest.approx(mebibytes * 1024 * 1024 / 1e6, rel=1e-5)
+    assert "116 MiB or 122 MB" in claim["reason"]
+    assert f"of an H100 {44e9 / (mebibytes * 1024**2):.3g}" in default_run()[0]["cerebras-029"]["reason"]
+
+
 CHANGED = {
     "weight_format": "fp8",
     "context_tokens": 2048,
     "batch": 40,
     "gpu_tokens_per_second": 131.0,
     "h100_bandwidth_tb_per_s": 3.0,
-    "small_chip_mb": 230.0,
+    "small_chip_mb": 200.0,
     "wafer_usd": 2.5e6,
     "h100_usd_per_hour": 6.0,
 }

@@ -1,5 +1,7 @@
 """The chapter under other assumptions, each result held against counting by hand."""
 
+import json
+import re
 from itertools import combinations
 from math import comb
 
@@ -29,13 +31,18 @@ def expected(**changes) -> dict[str, float]:
     size = {"bf16": 2, "fp8": 1}[p["precision"]]
     distinct = experts * (1 - (1 - per / experts) ** tokens)
     read = size * (distinct * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"])
+
+    def read_of_128(chosen):  # the experts of all sizes hold as much together; the shared part stays
+        touched = 1 - (1 - chosen / 128) ** tokens
+        return size * (touched * experts * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"])
+
     return {
         "mean_tokens_per_expert": tokens * per / experts,
         "idle_probability": (1 - per / experts) ** tokens,
         "distinct_experts": distinct,
         "bytes_read_per_token": read / tokens / 1e9,
-        "read_128_same_work": (1 - (1 - 16 / 128) ** tokens) / (distinct / experts),
-        "read_128_two_each": (1 - (1 - 2 / 128) ** tokens) / (distinct / experts),
+        "read_128_same_work": read_of_128(16) / read,
+        "read_128_two_each": read_of_128(2) / read,
         "large_mean": p["large_batch_tokens"] * per / experts,
         "large_busiest_low": routing.most_loaded_bounds(experts, per, p["large_batch_tokens"])[0],
         "large_busiest_high": routing.most_loaded_bounds(experts, per, p["large_batch_tokens"])[1],
@@ -57,6 +64,29 @@ def test_results_equal_closed_forms(changes):
     _, results = run(CHAPTER, **changes)
     for name, value in expected(**changes).items():
         assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_the_table_of_cuts_counts_the_shared_part():
+    """By hand: 55 billion shared, 16 experts of 111 billion or the same 1,776 billion cut finer, two bytes each."""
+    balance = 312e12 / 1.555e12
+    wanted = []
+    for experts, chosen, each in (
+        (16, 2, 111), (64, 8, 27.75), (128, 16, 13.875), (64, 2, 27.75), (128, 2, 13.875), (64, 2, 111),
+    ):  # fmt: skip
+        touched = experts * (1 - (1 - chosen / experts) ** 8)
+        filled = balance * 2 * (experts * each + 55) / (2 * (chosen * each + 55))
+        wanted.append([2 * (touched * each + 55) / 1e3, filled])
+    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    (cell,) = (cell for cell in cells if "".join(cell["source"]) == "table(compare)")
+    rows = re.findall(r"<tr>(.*?)</tr>", "".join(cell["outputs"][0]["data"]["text/html"]), re.S)
+    shown = [re.findall(r"<td>(.*?)</td>", row) for row in rows]
+    shown = [[float(row[i].replace(",", "")) for i in (1, 3)] for row in shown if row]
+    assert shown == [pytest.approx(row, rel=5e-3) for row in wanted]
+    assert [round(wanted[0][0], 2), round(wanted[0][1], -1)] == [2.44, 1330], "as the text has them"
+    text = " ".join(
+        "".join(o["data"].get("text/markdown", "")) for c in cells for o in c.get("outputs", []) if "data" in o
+    )
+    assert f"{wanted[4][1] / wanted[0][1]:.2f} times the batch" in text
 
 
 def test_the_even_outcome_by_counting():

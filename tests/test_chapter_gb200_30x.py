@@ -27,6 +27,7 @@ DEFAULTS = {
     "gb200_usd_per_hour": 3.30,
 }
 H100, GB200 = catalog.accelerator("H100"), catalog.accelerator("GB200")
+H100_BYTES, GB200_BYTES = 80 * 2**30, 189471 * 2**20  # the second as nvidia-smi reports it
 NEAR_S, FAR_S = (3.6 + 14 * 0.47) / 2 * 1e-6, (8.4 + 9.6) * 1e-6
 PROPERTIES = ("precision", "FLOP/s", "memory bandwidth", "memory size", "NVLink speed", "domain of 72")
 POWERS = (1, 2, 4, 8, 16, 32, 64)
@@ -195,7 +196,7 @@ def expected(**changes) -> dict[str, float]:
         "highest_speedup": highest,
         "rest_share_of_thirty": log(30 / (2 * 192 / 80)) / log(30),
         "h100s_to_hold": ceil(1831e9 / (80 * 2**30)),
-        "gb200s_to_hold": ceil(1831e9 / 2 / 186e9),
+        "gb200s_to_hold": ceil(1831e9 / 2 / GB200_BYTES),
         "h100s_to_hold_64_users": ceil((1831e9 + 64 * kv) / (80 * 2**30)),
         "h100s_for_first_token": prompt_flops / (1978.9e12 * p["mfu"] * p["ttft_limit_s"]),
         "boxed_all_experts_ms": all_read_ms(p, 8, 8, talk(64, False)),
@@ -238,7 +239,10 @@ def test_verdicts_at_the_defaults():
     assert verdicts["gb200-003"]["verdict"] == verdicts["gb200-004"]["verdict"] == "holds if"
     assert verdicts["gb200-004"]["computed_value"] == pytest.approx([4.8, 15 / (10000 / 3957.8)])
     assert verdicts["gb200-x03"]["computed_value"] == pytest.approx([5, 6.25])
-    assert verdicts["gb200-x02"]["computed_value"] == [22, 5, 43, 10, 20]
+    assert verdicts["gb200-x02"]["computed_value"] == [
+        ceil(1831e9 * size / memory)
+        for size, memory in ((1, H100_BYTES), (0.5, GB200_BYTES), (2, H100_BYTES), (1, GB200_BYTES), (2, GB200_BYTES))
+    ]
     assert verdicts["gb200-008"]["verdict"] == "cannot be tested"
     assert results["boxed_all_experts_ms"]["value"] > 50 > results["spread_all_experts_ms"]["value"]
     boxes, best = (frontier(DEFAULTS, H100S, "fp8", boxed).columns for boxed in (True, False))
@@ -248,6 +252,40 @@ def test_verdicts_at_the_defaults():
         1e3 * min(found["tpot_s"][rate >= rate.max() / 2]) for found, rate in zip((boxes, best), rates, strict=True)
     ]
     assert verdicts["gb200-x01"]["computed_value"] == pytest.approx([*stop, *half], rel=1e-5)
+
+
+def measured(base: str, other: str) -> float:
+    """DeepSeek-R1's ratio at 20 tokens/s for each user, 8,192 tokens in, by hand."""
+    rows = catalog.load("inferencemax_iso_interactivity")
+    rows = rows[(rows.model == "DeepSeek-R1-0528") & (rows.base == base) & (rows.comp == other) & (rows.isl == 8192)]
+    return float(rows.set_index("interactivity_tok_s_user").perf_ratio[20])
+
+
+def test_the_lower_bound_names_the_price_ratio_that_decides():
+    found, at_rentals = (chapter(**prices)[0]["gb200-005"] for prices in ({}, {"h100_usd_per_hour": 1.30}))
+    most = measured("h200-fp8-none", "gb200-fp4-none") * 1.41 / 1.30 / 4.8  # costs of ownership of H200 and H100
+    assert f"a GB200-hour costs at most {most:.3g} times an H100's." in found["reason"]
+    assert found["flips_at"]["value"] == pytest.approx(2.00 * most, rel=1e-5)
+    assert 3.30 / 2.00 < most < 3.30 / 1.30 and (found["verdict"], at_rentals["verdict"]) == ("holds if", "fails")
+    rented = measured("h200-fp8-none", "gb200-fp4-none") * 1.60 / 3.30
+    assert f"the fall {rented:.3g}, short of the 4.8" in found["reason"] and rented < 4.8
+
+
+def test_what_the_link_does_for_cost_hangs_on_the_price_too():
+    found = chapter()[0]["gb200-003"]
+    prices = {"gb200": 3.30, "b200": 2.90}
+    rented = [measured("h200-fp8-none", f"{gpu}-fp4-none") * 1.60 / price for gpu, price in prices.items()]
+    assert "at three-year rentals {:.3g} and {:.3g}.".format(*rented) in found["reason"]
+    assert rented[0] < 4.8 and found["reason"].endswith("GPU-hours are priced at the costs of ownership.")
+
+
+def test_who_needs_a_rack_counts_the_model_of_the_chapter():
+    found = chapter()[0]["gb200-007"]
+    assert found["statement"].startswith("Not everyone has models large enough")  # item 7 of the article
+    sizes = [*catalog.load("models").params_exact, 1831e9]
+    fitting = sum(size < 8 * H100_BYTES for size in sizes)
+    assert fitting == len(sizes) - 1
+    assert found["computed_value"].startswith(f"{fitting} of {len(sizes)} models fit into eight H100s")
 
 
 def test_degrees_that_are_no_powers_of_two_and_finer_batches_change_little():

@@ -27,6 +27,14 @@ def routed_loss(base: float, experts: float) -> float:
     return base**-0.082 * saturated ** (-0.108 + 0.009 * math.log10(base))
 
 
+def deepseek_v3_flop() -> float:
+    """Two FLOP for each matrix entry that a token meets, from the published shape (arXiv:2412.19437, section 4.2)."""
+    d, heads, q, kv = 7168, 128, 1536, 512
+    attention = d * q + q * heads * (128 + 64) + d * (kv + 64) + kv * heads * (128 + 128) + heads * 128 * d
+    experts = (8 + 1) * 3 * d * 2048 + 256 * d  # routed, shared, and the router
+    return 2.0 * (61 * attention + 3 * 3 * d * 18432 + 58 * experts + 129280 * d)
+
+
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
@@ -62,6 +70,7 @@ def expected(**changes) -> dict[str, float]:
         "loss_saved_by_64_experts_1b": 1 - routed_loss(1e9, 64) / routed_loss(1e9, 16),
         "loss_saved_by_64_experts_gpt4": 1 - routed_loss(active, 64) / routed_loss(active, 16),
         "size_at_which_more_experts_stop_helping": 10 ** (0.108 / 0.009),
+        "times_the_work_of_deepseek_v3": 2 * active / deepseek_v3_flop(),
         "vision_parameters_if_flamingo": layers / 7 * 12 * width**2 + 435e6 + 194e6,
         "vision_tokens_share": 2e12 / p["gpt4_train_tokens"],
         "models_counted_to_the_last_parameter": len(catalog.load("models")),
@@ -97,6 +106,12 @@ def test_the_numbers_of_the_argument():
     assert found["gpt4-001"] == found["gpt4-033"] == found["gpt4-040"] == found["gpt4-042"] == "holds if"
     low, high = results["widths_that_print_both"]["value"]
     assert low < 10752 < high and not [d for d in range(128, 20000, 128) if low <= d < high and d != 10752]
+
+
+def test_less_work_is_the_ratio_of_the_work_column():
+    page = CHAPTER.read_text(encoding="utf-8")
+    assert deepseek_v3_flop() == pytest.approx(73.2e9, rel=1e-3)
+    assert f"{554e9 / deepseek_v3_flop():.2f} times less work for a token" in page
 
 
 def test_the_mixture_weighs_what_its_files_weigh():

@@ -1,5 +1,7 @@
 """The chapter under other assumptions, each result held against arithmetic done by hand."""
 
+import json
+
 import pytest
 from notebook_runner import run
 
@@ -20,10 +22,10 @@ DEFAULTS = {
 ACTIVE, SHARED, EXPERT = 277e9, 55e9, 111e9
 
 
-def user_speed(p, batch, stages=None, efficiency=1.0) -> float:
+def user_speed(p, batch, stages=None, efficiency=1.0, card="A100 40GB") -> float:
     """Tokens per second of one user: every stage in turn reads its shared weights and the distinct experts."""
     size = {"bf16": 2, "fp8": 1}[p["weight_format"]]
-    chip = accelerator("A100 40GB")
+    chip = accelerator(card)
     micro = max(1.0, batch / (stages or p["pipeline_stages"]))
     distinct = 16 * (1 - (1 - 2 / 16) ** micro)
     read = size * (SHARED + distinct * EXPERT) + micro * 61440 * 8192
@@ -79,21 +81,48 @@ def test_the_numbers_of_the_argument():
     assert 0.05 < results["peak_share_if_dollars"]["value"] < 0.15
     found = {name: row["verdict"] for name, row in verdicts.items()}
     assert found["serve-057"] == found["serve-058"] == "unit slip"
-    assert found["serve-014"] == found["serve-043"] == "fails" and found["serve-042"] == "holds if"
+    assert found["serve-043"] == "fails" and found["serve-042"] == found["serve-014"] == "holds if"
     assert verdicts["serve-043"]["computed_value"] == pytest.approx(130e9 * 2 / 8 / 1e9)
 
 
 def test_verdicts_flip_where_they_say():
     verdicts, _ = run(CHAPTER)
-    users = verdicts["serve-014"]["flips_at"]["value"]
-    sides = [run(CHAPTER, serving_batch=n)[0]["serve-014"]["verdict"] for n in (int(users), int(users) + 1)]
-    assert sides == ["holds", "fails"]
     for claim, name in (("serve-057", "serving_mfu"), ("serve-058", "h100_serving_mfu")):
         edge = verdicts[claim]["flips_at"]["value"]
         sides = [run(CHAPTER, **{name: edge * f})[0][claim]["verdict"] for f in (0.9999, 1.0001)]
         assert sides == ["unit slip", "fails"], claim
     found = [run(CHAPTER, pipeline_stages=n)[0]["serve-040"]["verdict"] for n in (15, 16)]
     assert found == ["fails", "holds"]
+
+
+def prose(word: str) -> str:
+    """The sentences of the stored chapter's outputs in which a word stands."""
+    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    shown = ("".join(o.get("data", {}).get("text/markdown", "")) for c in cells for o in c.get("outputs", ()))
+    return " ".join(text for text in shown if word in text)
+
+
+def test_reading_speed_holds_for_the_users_that_share_the_cards():
+    """The sentence names no batch: the number of users is its condition, not the batch of another claim."""
+    claim = run(CHAPTER)[0]["serve-014"]
+    users = next(n for n in range(1, 4000) if user_speed(DEFAULTS, n + 1) < 8.33)
+    assert users == int(claim["flips_at"]["value"]) == 59
+    assert f"Holds if at most {users} users share the 8 × 16 cards" in claim["reason"]
+    assert user_speed(DEFAULTS, 4000) < 8.33 and "with the batch of §7 it fails" in claim["reason"]
+    dense = 8 * accelerator("A100 40GB").memory_bandwidth / (2 * (SHARED + 16 * EXPERT))
+    assert dense < 8.33 < user_speed(DEFAULTS, 1), "sparsity is what makes it possible"
+    assert run(CHAPTER, serving_batch=48)[0]["serve-014"] == claim
+
+
+def test_the_later_speed_of_the_api_refutes_the_leaked_batch_even_in_8_bits():
+    bits, early, later = {**DEFAULTS, "weight_format": "fp8"}, 1000 / 196, 1000 / 94
+    assert user_speed(DEFAULTS, 4000) < early < user_speed(bits, 4000) < 8.33 < later
+    fits = run(CHAPTER)[1]["batch_that_fits_later_speed"]["value"]
+    assert user_speed(bits, fits) == pytest.approx(later, rel=1e-6)
+    assert user_speed(bits, 4000, card="H100") > later
+    text = prose("OpenAI's API gave")
+    assert "The later speed **refutes** that batch even in 8 bits" in text
+    assert "the earlier speed does not refute it" in text
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,30 @@ def expected(**changes) -> dict[str, float]:
         "weights_gb_per_gpu": state.weights / 1e9,
         "state_gb_per_gpu": state.total / 1e9,
         "memory_gb_per_gpu": (state.total + layer * 120 / 8) / 1e9,
+        "memory_gb_experts_dealt": dealt_bytes(p, gpus) / 1e9,
         "microbatches": microbatches,
         "bubble_share": parallelism.bubble_share_of_time(15, microbatches),
         "tokens_per_expert": p["gpt4_batch_tokens"] * p["gpt4_experts_per_token"] / p["gpt4_experts"],
         "step_seconds": 95 * 86400 * p["gpt4_batch_tokens"] / p["gpt4_train_tokens"],
+        "all_reduce_inside_s": ring_seconds(2 * held, copies / 5, 1600e9 / 8 / 8),
         "all_reduce_flat_s": parallelism.collective("all-reduce", 2 * held, copies, slow).seconds,
         "all_reduce_layered_s": parallelism.group_seconds("all-reduce", 2 * held, copies, copies / 5, fast, slow),
         "chinchilla_on_active": 20 * active / p["gpt4_train_tokens"],
         "chinchilla_on_total": 20 * total / p["gpt4_train_tokens"],
         "published_runs_median_ratio": median_ratio(p["mfu"]),
     }
+
+
+def dealt_bytes(p: dict[str, float], gpus: float) -> float:
+    """One card of 120 × two: half the experts, whose optimiser state is divided by half as many replicas."""
+    shared, experts = p["gpt4_shared_parameters"] / 120, p["gpt4_experts"] * p["gpt4_expert_parameters"] / 240
+    optimizer = 12 * shared / (gpus / 120) + 12 * experts / (gpus / 240)
+    return 4 * (shared + experts) + optimizer + 2 * 8192 * 10752 * 120 / 8
+
+
+def ring_seconds(size: float, members: float, bandwidth: float) -> float:
+    """Reduce-scatter and all-gather: each card sends (n-1)/n of its part twice."""
+    return 2 * (members - 1) / members * size / bandwidth
 
 
 def median_ratio(mfu: float) -> float:
@@ -79,7 +93,7 @@ def median_ratio(mfu: float) -> float:
 def test_results_equal_the_library(changes):
     _, results = run(CHAPTER, **changes)
     wanted = expected(**changes)
-    assert set(results) == set(wanted) | {"served_for_twice"}
+    assert set(results) == set(wanted) | {"served_for_twice", "served_per_trained_for_twice"}
     for name, value in wanted.items():
         assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
 
@@ -98,7 +112,36 @@ def test_served_for_twice_is_a_minimum_of_lifetime_compute():
     data, reducible = flops / 6 / best, a / best**alpha + b / (flops / 6 / best) ** beta
     able = [n for n in sizes if a / n**alpha < reducible]
     cheapest = min(able, key=lambda n: 6 * n * tokens(n, reducible) + 2 * n * served * data)
-    assert tokens(cheapest, reducible) / cheapest / (data / best) == pytest.approx(2, rel=0.02)
+    trained = tokens(cheapest, reducible)
+    assert trained / cheapest / (data / best) == pytest.approx(2, rel=0.02)
+    # the model is trained on more tokens than the optimum, so it serves less than one for each of its own
+    assert results["served_per_trained_for_twice"]["value"] == pytest.approx(served * data / trained, rel=0.02)
+    assert served * data / trained < 0.75 < 1 < served
+
+
+def test_serving_is_measured_in_the_tokens_of_the_model_that_serves():
+    """The claim's condition names the ratio of the model itself, whatever GPT-4's compute is."""
+    for changes in ({}, {"gpt4_train_tokens": 6e12}):
+        verdicts, results = run(CHAPTER, **changes)
+        assert results["served_per_trained_for_twice"]["value"] == pytest.approx(0.715, abs=5e-4)
+        assert "at least 0.715 times the tokens that it was itself trained on" in verdicts["gpt4-031"]["reason"]
+        assert verdicts["gpt4-031"]["flips_at"].endswith("= 0.715")
+
+
+def test_experts_over_two_copies_have_half_the_replicas():
+    """By hand: 4 bytes × 7.86 billion, 12 × 7.4 ÷ 104.2 and 12 × 0.458 ÷ 208.3, and 2.64 GB of inputs."""
+    verdicts, results = run(CHAPTER)
+    by_hand = 4 * (888 + 55) / 120 + 12 * 888 / 120 / (25000 / 240) + 12 * 55 / 120 / (25000 / 120) + 2.642
+    assert results["memory_gb_experts_dealt"]["value"] == pytest.approx(by_hand, abs=1e-3)
+    assert by_hand == pytest.approx(34.95, abs=0.01)
+    assert "(35 GB)" in verdicts["train-011"]["reason"]
+
+
+def test_one_cluster_of_five_is_quicker_than_any_sum_between_clusters():
+    _, results = run(CHAPTER)
+    inside = results["all_reduce_inside_s"]["value"]
+    assert inside == pytest.approx(2 * (1 - 600 / 25000) * 1831 / 60 / 25, rel=1e-6)
+    assert inside < results["all_reduce_layered_s"]["value"] < results["all_reduce_flat_s"]["value"]
 
 
 def test_the_verdicts():
@@ -108,6 +151,8 @@ def test_the_verdicts():
     assert {name for name, verdict in found.items() if verdict == "fails"} == {
         "train-020", "train-025", "train-011", "train-005", "gpt4-021", "gpt4-023", "gpt4-024",
     }  # fmt: skip
+    assert found["gpt4-027"] == "cannot be tested" and found["gpt4-031"] == "holds if"
+    assert "H100 PCIe" in verdicts["train-023"]["reason"] and "$4.03 to $5" in verdicts["train-023"]["reason"]
     assert found["train-016"] == "holds" and found["train-024"] == "holds if" and found["train-x01"] == "answered"
 
 

@@ -70,8 +70,42 @@ def test_the_numbers_of_the_argument():
     assert results["mfu_70b"]["value"] == pytest.approx(0.279, abs=5e-4)
     found = {name: row["verdict"] for name, row in verdicts.items()}
     assert len(found) == 25
-    assert {name for name, verdict in found.items() if verdict == "fails"} == {"llama3-013", "llama3-015", "llama3-020"}
+    assert {name for name, verdict in found.items() if verdict == "fails"} == {
+        "llama3-002", "llama3-013", "llama3-015", "llama3-020",
+    }  # fmt: skip
     assert found["llama3-009"] == "holds" and found["llama3-011"] == "holds if"
+
+
+def test_sizes_are_exact_counts_wherever_a_claim_names_one():
+    """The nominal 405 billion would lie exactly on the edge of the tolerance; the weights have more."""
+    verdicts, _ = run(CHAPTER)
+    counts = catalog.load("models").set_index("model").params_exact
+    small, large, largest = (
+        float(counts[name]) for name in ("Llama 3 8B (=3.1 8B)", "Llama 3 70B (=3.1 70B)", "Llama 3.1 405B")
+    )
+    assert verdicts["llama3-001"]["computed_value"] == pytest.approx([small, large], rel=1e-5)
+    assert verdicts["llama3-002"]["computed_value"] == pytest.approx(largest, rel=1e-5)
+    assert verdicts["llama3-002"]["ratio"] == pytest.approx(1.01463, abs=1e-5)
+    assert "on the edge" in verdicts["llama3-002"]["flips_at"]
+    assert verdicts["llama3-013"]["computed_value"] == pytest.approx(large / small, rel=1e-5)
+
+
+def test_output_capacity_is_held_against_output_limits():
+    """Level with one of the four rivals, twice the other three; windows, where all are far ahead, are not output."""
+    row = run(CHAPTER)[0]["llama3-021"]
+    rivals = [4096, 4096, 8192, 4096]  # GPT-4 Turbo, Claude 3 Opus, Gemini 1.5 Pro, Command R+
+    names = ("gpt_4_turbo", "claude_3_opus", "gemini_1_5_pro", "command_r_plus")
+    assert [catalog.fact("llama3", f"max_output_{name}", "token") for name in names] == rivals
+    assert row["computed_value"] == "8,192 tokens of output against 4,096 to 8,192"
+    assert row["verdict"] == "holds if"
+    assert "2 times that of 3 of the 4 does not count" in row["reason"]
+
+
+def test_the_optimum_of_the_70b_grows_with_its_parameters():
+    reason = run(CHAPTER)[0]["llama3-016"]["reason"]
+    ratio = 70_553_706_496 / 8_030_261_248
+    assert ratio == pytest.approx(8.79, abs=5e-3)
+    assert "8.79 times as many, 1.76 trillion" in reason and "seven" not in reason
 
 
 @pytest.mark.parametrize(

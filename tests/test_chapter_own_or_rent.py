@@ -1,5 +1,6 @@
 """The chapter under other assumptions, each result held against the library called directly."""
 
+import json
 from math import ceil
 
 import pytest
@@ -16,6 +17,8 @@ DEFAULTS = {
     "weight_format": "bf16", "hosted_parameters": 4e11, "frequent_users": 1.5e8, "tokens_per_user_day": 2000.0,
 }  # fmt: skip
 API, SPEED = 0.715, 3821.06  # USD per million, median seller of November 2026; token/s and H100, MLPerf v5.1, Server
+
+TOGETHER = 32 * 12.458  # token/s of two A100s with 32 sequences, decoding; the prompts of 512 take 6.363 s
 
 
 def total(name: str) -> float:
@@ -39,6 +42,13 @@ def expected(**changes) -> dict[str, float]:
     return {
         "breakeven_tokens_per_month": 8 * p["h100_usd_per_hour"] * 730.5 / API * 1e6,
         "breakeven_busy_share": busy,
+        "busy_share_gpt4_2023_with_prompts": 5.12
+        * 1e6
+        / 3600
+        / 60
+        * (1 / TOGETHER + 6.363 / 32 / 512)
+        * 2
+        / p["utilisation"],
         "owned_usd_per_hour": owned,
         "own_breakeven_years": p["h100_purchase_usd"] / saved / 8766,
         "owned_breakeven_tokens_per_month": 8 * owned * 730.5 / API * 1e6,
@@ -76,6 +86,31 @@ def test_the_verdicts():
     assert len(found) == 14 and "fails" not in found.values()
     assert found["cost-021"] == "holds if" and found["gpt4-037"] == "holds"
     assert run(CHAPTER, weight_format="fp8")[0]["cost-021"]["verdict"] == "fails"
+
+
+def stored() -> str:
+    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
+    return " ".join("".join(data.get("text/markdown", "")) + json.dumps(
+        data.get("application/vnd.vegalite.v5+json", {}).get("title", "")) for data in outputs)  # fmt: skip
+
+
+def test_sentences_say_what_the_numbers_say():
+    text = stored()
+    ceiling = 120e9 / (total("Llama 2 7B") / 2)
+    assert f"{1 / 0.054 / ceiling:.0%} of that model's own ceiling of {ceiling:.1f}" in text
+    assert "The rent of the card and the price of the API decide, about equally" in text and "Above all" not in text
+    assert "with the wait for the prompt the shares are 13.7% and 439%" in text
+
+
+def test_rents_of_one_part_are_held_against_each_other():
+    """Lambda's $1.99 of 2023 was for a card with PCIe: it belongs to no series of cards with SXM."""
+    rows = catalog.prices("H100", "on-demand")
+    first = rows[(rows.vendor == "Lambda Labs") & (rows.price_date == "2023-06-20")].iloc[0]
+    assert first.usd_per_gpu_hour == 1.99 and "PCIe" in first.gpu and "inferred" in first.notes
+    text = stored()
+    assert "\\$3.49 in January 2024, \\$2.99 in September and \\$3.99 in May 2026" in text
+    assert "three years later" not in text
 
 
 def test_the_verdict_on_eight_cards_flips_where_it_says():

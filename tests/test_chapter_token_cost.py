@@ -1,5 +1,7 @@
 """The chapter under other assumptions, each result held against the library called directly."""
 
+import json
+
 import pytest
 from notebook_runner import run
 
@@ -76,7 +78,7 @@ def expected(**changes) -> dict[str, float]:
         "gpt4_blended": 60 - 30 * share,
         "usd_input_measured": cost.usd_per_million_tokens(listed, 2, 16 * 1024 / 6.541, used),
         "gpt4_extrapolated": 600,
-        "articles_apart": 600 / leak,
+        "extrapolated_over_leak": 600 / leak,
         "tokens_to_match_training": 63e6 / leak * 1e6,
         "serving_year_over_training": 1e11 * p["tokens_per_word"] * 365 * leak / 1e6 / 63e6,
         "software_gain": 933.7 / 69.1,
@@ -120,6 +122,24 @@ def test_the_numbers_of_the_argument():
     assert {name for name, verdict in found.items() if verdict == "fails"} == {"cost-003", "cost-014", "cost-015"}
     assert {name for name, verdict in found.items() if verdict == "cannot be tested"} == {"cost-012"}
     assert found["cost-007"] == "holds if" and found["cost-019"] == "holds"
+
+
+def test_the_extrapolation_is_ours_and_not_the_posts():
+    text = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    text = json.dumps([[cell["source"], cell.get("outputs")] for cell in text], ensure_ascii=False)
+    for line in ("must cost more", "must be losing", "Two articles, one model", "the other's reasoning"):
+        assert line not in text, line
+    assert "The leak, and our extrapolation from $150: a factor of 122" in text
+    assert "grants OpenAI cloud hours far below public prices and heavy optimisation" in text
+    # the post's own hedges: "likely", "seems to be"
+    claims = catalog.load("claims").set_index("id").statement
+    assert "likely" in claims["cost-014"] and "seems" in claims["cost-015"]
+
+
+def test_the_factor_between_them_is_price_times_speed():
+    _, results = run(CHAPTER)
+    extrapolated, leak = 5.12 / 3600 / 600e-6, 1.00 / 3600 / 4.9e-6  # tokens/s of one GPU that each takes
+    assert results["extrapolated_over_leak"]["value"] == pytest.approx(5.12 / 1.00 * leak / extrapolated, rel=1e-6)
 
 
 def test_every_parameter_moves_a_result():

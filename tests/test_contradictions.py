@@ -147,6 +147,14 @@ def test_costs():
     assert sides("price_over_cost") == pytest.approx([1, 60 / dollars])
 
 
+def test_the_cost_extrapolated_from_the_post_is_called_ours():
+    text = PAGE.read_text(encoding="utf-8")
+    assert "must cost more" not in text
+    assert "by our extrapolation" in text and "neither is shown; B is ours" in text
+    assert "[cost-010](#cost-010)" in text  # the discounts that the post grants
+    assert "Likely not, says the post" in text
+
+
 def test_savings_by_software_are_measured_on_the_same_gpus():
     runs = catalog.load("measured_serving")
     runs = runs[runs.benchmark.str.startswith("rkooo567")]

@@ -98,7 +98,9 @@ class HardwareRow(SourcedRow):
 
     key = ("chip",)
     chip: str = text("name of the part", ...)
-    mem_gb: float = number("capacity of the main memory as the maker prints it", "GB", 8, 20_000)
+    mem_gb: float = number(
+        "capacity of the main memory as the maker prints it (of GB200, as nvidia-smi reports it)", "GB", 8, 20_000
+    )
     mem_means: Literal["GB", "GiB", "not stated"] = Field(description="whether that GB is 10^9 or 2^30 byte")
     mem_type: str = text("kind of memory", ...)
     mem_bw_TBps: float = number("peak bandwidth of the main memory", "TB/s", 0.01, 50_000)
@@ -596,7 +598,9 @@ class AgedRow(SourcedRow):
     predicted_value: str = text("number or text, in `unit`")
     outcome_value: str = text("number, range or text, in `unit`", ...)
     unit: str = text("unit of both")
-    ratio_predicted_to_outcome: str = text("predicted over outcome, x; text where it is a range")
+    ratio_predicted_to_outcome: str = text(
+        "predicted over outcome, x: 1 inside a predicted range, else from its nearer end; text where it is a range"
+    )
     verdict: str = text("in short", ...)
 
 
@@ -671,7 +675,9 @@ class SystemRow(SourcedRow):
     scale_out: str = text("name of the link between domains", ...)
     scale_out_GBps: float = number("its bandwidth one way for each accelerator", "GB/s", 0.1, 10_000)
     scale_out_latency_us: float = number("its latency for each message", "us", 0, 1000)
-    mem_gb: float | None = maybe("memory of an accelerator where it differs from hardware.csv", "GB", 8, 20_000)
+    mem_gb: float | None = maybe(
+        "memory of an accelerator where it differs from hardware.csv, in 10^9 byte", "GB", 8, 20_000
+    )
     fp4_dense_tflops: float | None = maybe("dense FP4 peak, likewise", "TFLOP/s", 10, 1e6)
     int8_dense_tops: float | None = maybe("dense INT8 peak, likewise; 0 for none", "TOP/s", 0, 1e6)
 
@@ -1062,7 +1068,7 @@ class LinkFields(_Plain):
 
 
 class AcceleratorFields(_Plain):
-    """An accelerator in a reader's file; peaks are dense, by precision ("bf16", "fp8", ...)."""
+    """An accelerator in a reader's file; a GB is 10^9 byte; peaks are dense, by precision ("bf16", "fp8", ...)."""
 
     name: str = "accelerator"
     memory_gb: float = Field(gt=0, le=1e6)
@@ -1088,7 +1094,7 @@ def system_from_file(path: Path | str) -> System:
     ``scale_out`` between domains::
 
         name: two boxes
-        accelerator: H200          # or {memory_gb: 141, memory_tb_per_s: 4.8, peak_tflops: {bf16: 989, fp8: 1979}}
+        accelerator: H200          # or {memory_gb: 151, memory_tb_per_s: 4.8, peak_tflops: {bf16: 989, fp8: 1979}}
         accelerators: 16
         domain_size: 8
         scale_up: {bandwidth_gb_per_s: 450, latency_us: 5}
