@@ -186,6 +186,13 @@ def test_layers_with_experts_and_passed_bytes_are_counted():
         assert terms[at("sent")] == pytest.approx(terms[at("passed")] / system.scale_up.bandwidth)
 
 
+def test_layers_without_experts_do_not_wait_for_routing():
+    model = serving.model_from_architecture(catalog.model("DeepSeek-V3"), weights="fp8")
+    terms = calibration.terms(model, catalog.system("H200", 8), 1, 2048, precision="fp8")
+    at = calibration.COLUMNS.index
+    assert (terms[at("layers")], terms[at("expert_layers")]) == (61, 58)
+
+
 def test_fp8_and_refusals():
     arch = catalog.model("Llama 3 8B")
     model, system = serving.model_from_architecture(arch, weights="fp8"), catalog.system("H100", 1)

@@ -265,6 +265,7 @@ def test_prices_are_dated_and_of_that_part():
         ),
         (lambda: prices("GB200", "3-year"), "data/gpu_prices.csv has no price of it (hourly 3-year)"),
         (lambda: fact("gb200", "price_NVL72_rack"), "2 rows match, not one"),
+        (lambda: fact("gb200", "price_NVL72_rack", nope="x"), "data/gb200.csv, column = 'nope' is not allowed"),
         (lambda: fact("gb200", "author_cost_drop_claim"), "column value: '4.8-6' is not allowed: it is no number"),
         (lambda: fact("gb200", "claim_30x_press_release", "USD"), "column unit: 'USD' is not allowed: it is 'x'"),
         (lambda: fact("gb200", "claim_30x_press"), "nearest are claim_30x_press_release"),

@@ -202,13 +202,31 @@ def test_command_prints_every_record(tmp_path):
     assert len(rows) == 293 and all(list(row) == KEYS for row in rows)
     assert {row["verdict"] for row in rows} <= set(claims.VERDICTS)
     answer = CliRunner().invoke(main, ["claims", "--from", str(tmp_path)])
-    assert answer.exit_code == 0
-    assert "293 claims: 293 not yet checked" in answer.stdout
+    assert answer.exit_code == 1
+    assert answer.stderr == f"Error: --from {tmp_path} is not allowed: no notebook there holds a verdict\n"
     broken = judge("llama3-009", 2962.96, reason="x")._repr_mimebundle_()
     notebook(tmp_path, "elsewhere", broken)
     answer = CliRunner().invoke(main, ["claims", "--from", str(tmp_path)])
     assert answer.exit_code == 1
     assert answer.stderr.strip().startswith("Error: llama3-009 is answered in elsewhere.ipynb")
+
+
+def test_command_finds_the_chapters_of_a_run(tmp_path):
+    (tmp_path / "chapters").mkdir()
+    notebook(
+        tmp_path / "chapters", "llama3-cluster-sizing", judge("llama3-009", 2962.96, reason="x")._repr_mimebundle_()
+    )
+    answer = CliRunner().invoke(main, ["claims", "--from", str(tmp_path)])
+    assert answer.exit_code == 0 and "293 claims: 292 not yet checked, 1 holds" in answer.stdout
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"cells": [1]}', '{"cells": null}', "\udcff"])
+def test_a_broken_notebook_is_named(tmp_path, text):
+    path = tmp_path / "broken.ipynb"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    answer = CliRunner().invoke(main, ["claims", "--from", str(tmp_path)])
+    assert answer.exit_code == 1 and answer.output.count("\n") == 1
+    assert answer.output.startswith(f"Error: {path} is no notebook: ")
 
 
 def test_every_claim_is_answered():

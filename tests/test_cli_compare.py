@@ -132,3 +132,19 @@ def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path, content):
     assert answer.exit_code != 0
     assert answer.output.startswith(f"Error: {tmp_path} holds no results.json of a run: ")
     assert len(answer.output.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_written_loses_no_comparison(both, tmp_path):
+    (tmp_path / "file").write_text("")
+    answer = CliRunner().invoke(main, ["compare", *map(str, both), "--out", str(tmp_path / "file" / "tables")])
+    assert answer.exit_code == 1 and "1 of 1 verdicts flip" in answer.stdout
+    assert answer.stderr == f"Error: {tmp_path}/file/tables cannot be read or written: Not a directory\n"
+
+
+def test_runs_without_a_chapter_in_common_are_refused(both):
+    other = {"title": "another", "parameters": {"token-cost": {}}, "verdicts": [], "results": {"token-cost": []}}
+    (both[1] / "results.json").write_text(json.dumps(other))
+    answer = CliRunner().invoke(main, ["compare", *map(str, both)])
+    assert answer.exit_code == 1 and not (both[1] / "comparison.json").exists()
+    held = "the <first> has llama3-cluster-sizing; another has token-cost"
+    assert answer.output == f"Error: no chapter in common: {held}\n"

@@ -87,7 +87,12 @@ def test_files_of_the_reader_in_and_out(tmp_path):
         (["--model", "gpt-4", "--system", "H100"], "memory: the leanest layout needs"),
         (["--model", "gpt-4", "--system", "H100", "--accelerators", "64", "--max-tpot-ms", "5"], "the limit is 5 ms"),
         (["--model", "gpt-4", "--system", "GB200", "--max-ttft-s", "0.01"], "the limit is 0.01 s"),
-        (["--model", "gpt-4", "--system", "GB200", "--max-tpot-ms", "-1"], "max_tpot_s = -0.001 is not allowed"),
+        (["--model", "gpt-4", "--system", "GB200", "--max-tpot-ms", "-1"], "--max-tpot-ms = -1.0 is not allowed"),
+        (["--model", "gpt-4", "--system", "GB200", "--max-ttft-s", "nan"], "--max-ttft-s = nan is not allowed"),
+        (["--model", "gpt-4", "--system", "GB200", "--kv", "fp9"], "kv = 'fp9' is not allowed"),
+        (["--model", "Llama 3 8B", "--system", "V100"], "V100 SXM2 has dense peaks for fp16; give --precision"),
+        (["--model", "x" * 300, "--system", "GB200"], "it is not in data/models.csv"),
+        (["--model", "gpt-4", "--system", "x" * 300], "is not allowed"),
         (["--model", "gpt-4", "--system", "none.yaml"], "none.yaml cannot be read"),
         (["--model", "none.json", "--system", "H100"], "none.json"),
     ],
@@ -96,3 +101,33 @@ def test_errors_are_one_line_and_no_output(arguments, says):
     result = run(*arguments, "--input", "32768", "--output", "1024", "--json")
     assert result.exit_code != 0 and result.stdout == ""
     assert says in result.stderr and result.stderr.count("\n") == 1 and result.stderr.startswith("Error: ")
+
+
+SMALL = ["--model", "Llama 3 8B", "--system", "H100", "--input", 500, "--output", 100]
+
+
+def test_a_file_that_cannot_be_written_loses_no_search(tmp_path):
+    result = run(*SMALL, "--csv", tmp_path / "none" / "points.csv")
+    assert result.exit_code == 1 and "most within the limits" in result.stdout
+    assert result.stderr == f"Error: {tmp_path}/none/points.csv cannot be read or written: No such file or directory\n"
+
+
+def test_an_infinite_limit_is_null_and_precisions_are_blind_to_case():
+    told = report(*SMALL, "--max-tpot-ms", "inf", "--max-ttft-s", "inf", "--precision", "FP8", "--kv", "BF16")
+    assert told["limits"] == {"max_tpot_ms": None, "max_ttft_s": None}
+    assert {point["precision"] for point in told["points"]} == {"fp8"}
+
+
+def test_a_chip_without_the_usual_precisions_serves_at_its_own():
+    told = report(*SMALL[:2], "--system", "V100", *SMALL[4:], "--precision", "fp16")
+    assert {point["precision"] for point in told["points"]} == {"fp16"}
+
+
+@pytest.mark.parametrize("text", ["name: 2024-13-45", "[" * 20_000])
+def test_a_system_file_that_yaml_gives_up_on_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    result = run(*SMALL[:2], "--system", path)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr.startswith(f"Error: system file {path}: it is no valid YAML: ")
+    assert result.stderr.count("\n") == 1

@@ -152,6 +152,16 @@ def test_a_decode_step(name):
     assert step["floor"] <= step["expected"]["low"] < step["expected"]["value"] < step["expected"]["high"]
     assert step["binds"] == "memory"
     assert (found["accelerators"], found["fits"], found["missing_bytes"]) == (8, True, 0)
+    assert found["tensor_parallel"] == 8 and step["calibrated"] is True
+
+
+@pytest.mark.parametrize(
+    ("system", "calibrated"), [("A100", True), ("GB300", True), ("CS-3", False), ("MI300X", False)]
+)
+def test_an_expectation_for_a_chip_that_was_never_timed_says_so(system, calibrated):
+    arguments = ("Llama 3 8B", "--system", system, "--accelerators", 1)
+    assert answer(*arguments)["decode_ms"]["calibrated"] is calibrated
+    assert ("no step of such a chip was timed" in call(*arguments).stdout) is not calibrated
 
 
 def test_default_is_the_fewest_that_hold_it():
@@ -169,7 +179,7 @@ def test_what_does_not_fit_is_counted_and_the_rest_is_named(file):
     held = 8 * 80 * 2**30
     assert found["missing_bytes"] == pytest.approx(2 * config["total"] + 8 * 8192 * 70272 - held, abs=1)
     shown = call(path, "--system", "H100", "--accelerators", 8).stdout
-    assert "no, 659 GB are missing" in shown
+    assert "no, 659 GB are missing in this split" in shown and "in tensor parallelism over all of them" in shown
     assert found["decode_ms"]["floor"] > 0
 
 

@@ -264,6 +264,7 @@ def test_refused_before_anything_runs(place, assignments, line):
         (["speculative-decodin", "-p", "mfu=1"], "no chapter 'speculative-decodin' that takes parameters; nearest: "),
         ([CHAPTER, "-p", "acceptance=2"], "acceptance = 2.0 is not allowed: it must be above 0 and at most 1"),
         ([CHAPTER, "-p", "acceptance=1", "--scheduler", "x", "--jobs", "2"], "--jobs counts points on this machine"),
+        ([CHAPTER, "-p", "acceptance=1", "--scheduler", "foo"], "scheduler = 'foo' is not allowed: it must be "),
         ([CHAPTER, "-p", "acceptance=1", "--scheduler", "tcp://127.0.0.1:1"], "scheduler = 'tcp://127.0.0.1:1' is not"),
     ],
 )  # fmt: skip

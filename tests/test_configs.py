@@ -280,6 +280,12 @@ def test_without_a_class_every_field_must_be_given(name):
     assert str(error.value).startswith(f"{name} = None is not allowed: it must be given")
 
 
+def test_one_nan_is_not_at_odds_with_itself():
+    with pytest.raises(ParameterError, match=r"^hidden_size = nan is not allowed: ") as error:
+        read(LLAMA | {"hidden_size": float("nan")})
+    assert "says otherwise" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     "text",
     [

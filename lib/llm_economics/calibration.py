@@ -172,7 +172,7 @@ def terms(
         step(context, _links(system, "bytes")).link_s,
         step(context, _links(system, "messages")).link_s,
         model.layers,
-        model.layers if model.is_moe else 0.0,
+        model.moe_layers,
         ACTIVATION_PASSES * model.layers * model.hidden_bytes * sequences / chip.memory_bandwidth,
         0.0 if "fp8" in chip.peak_flops else 1.0,
     )
@@ -342,6 +342,13 @@ def unseen_rows(part: str = "test") -> pandas.DataFrame:
     return more[more["part"] == part].drop(columns="part").reset_index(drop=True)
 
 
+@cache
+def chips() -> frozenset[str]:
+    """Names, as in ``data/hardware.csv``, of the accelerators of which steps are among the timings."""
+    rows = catalog.load("decode_step_timings_more")
+    return frozenset(catalog.system(name, 1).accelerator.name for name in rows["system"].unique())
+
+
 def contradicted(rows: pandas.DataFrame) -> np.ndarray:
     """Which of ``rows`` rest on timings of experts that contradict each other in their own source.
 
@@ -409,6 +416,7 @@ def expected_decode(
 
     Notes
     -----
+    For a chip that is not among :func:`chips` this is a guess: a wafer or a TPU has other fixed times than a GPU.
     A model of bare counts (``serving.model_from_parameters`` without ``layers`` and ``hidden_bytes``) has no layers to
     launch and nothing to send: its expectation counts reading and computing only. Errors are those of
     :func:`serving.decode`.

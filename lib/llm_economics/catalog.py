@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import os
 import re
 import sys
 from collections import Counter
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from llm_economics.elementwise import ParameterError, check_range
+from llm_economics.elementwise import ParameterError, check_choice, check_range
 from llm_economics.hardware import BYTES_PER_VALUE, Accelerator, Link, System, bytes_per_value
 from llm_economics.serving import ServedModel, model_from_architecture, model_from_parameters
 from llm_economics.transformer import Architecture, architecture_from_row
@@ -744,12 +745,14 @@ def fact(name: str, item: str, unit: str | None = None, root: Path | str | None 
     Raises
     ------
     CatalogError
-        If no row or several rows match, the value is no number, or its unit is not ``unit``.
+        If no row or several rows match, a column is not known, the value is no number, or its unit is not ``unit``.
     """
     frame = load(name, root)
     if not {"item", "value", "unit"} <= set(frame):
         raise CatalogError(f"file = {name!r} is not allowed: it has no columns item, value and unit")
     _known(item, sorted(set(frame["item"])), f"data/{name}.csv, column item")
+    for column in where:
+        _known(column, list(frame), f"data/{name}.csv, column")
     rows = frame[(frame[["item", *where]] == [item, *where.values()]).all(axis=1)]
     if len(rows) != 1:
         raise CatalogError(f"data/{name}.csv, column item: {item!r} is not allowed: {len(rows)} rows match, not one")
@@ -1123,6 +1126,9 @@ def system_from_file(path: Path | str) -> System:
         raise CatalogError(
             f"system file {path}: {place or 'its content'}{shown} is not allowed: {error['msg'].lower()}"
         ) from None
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CatalogError(f"system file {path}: it is no valid YAML: {reason}") from None
     chip = fields.accelerator
     if isinstance(chip, AcceleratorFields):
         for precision in chip.peak_tflops:
@@ -1222,12 +1228,14 @@ def served_models(
     """
     if not precisions:
         raise ParameterError("precisions = () is not allowed: at least one is needed")
+    if kv is not None:
+        check_choice("kv", kv, BYTES_PER_VALUE)
     cache = {precision: kv or ("fp8" if bytes_per_value(precision) < 1 else precision) for precision in precisions}
     if _plain(name) in _GPT4_NAMES:
         return {precision: _gpt4(precision, cache[precision], kv_heads or 1) for precision in precisions}
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {GPT4} leaves it open")
-    if Path(name).exists() or str(name).endswith(".json"):
+    if os.path.exists(name) or str(name).endswith(".json"):
         from llm_economics import configs
 
         arch = configs.read(name).architecture

@@ -391,11 +391,13 @@ def chapters_folder() -> Path:
 
 def _records(folder: Path | None, mime: str) -> Iterable[tuple[str, dict[str, Any]]]:
     for path in sorted((folder or chapters_folder()).glob("*.ipynb")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            for output in cell.get("outputs", ()):
-                data = output.get("data", {}).get(mime)
-                if data is not None:
-                    yield path.stem, data
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            found = [output.get("data", {}).get(mime) for cell in cells for output in cell.get("outputs", ())]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise ParameterError(f"{path} is no notebook: {reason}") from error
+        yield from ((path.stem, data) for data in found if data is not None)
 
 
 def verdicts(folder: Path | None = None) -> dict[str, dict[str, Any]]:
@@ -404,7 +406,7 @@ def verdicts(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     Raises
     ------
     ParameterError
-        If a claim is answered twice, or in another chapter than the ledger says.
+        If a file is no notebook, a claim is answered twice, or in another chapter than the ledger says.
     """
     found: dict[str, dict[str, Any]] = {}
     for chapter, row in _records(folder, VERDICT_MIME):
@@ -422,7 +424,7 @@ def results(folder: Path | None = None) -> dict[str, dict[str, dict[str, Any]]]:
     Raises
     ------
     ParameterError
-        If a chapter records a name twice.
+        If a file is no notebook, or a chapter records a name twice.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for chapter, row in _records(folder, RESULT_MIME):

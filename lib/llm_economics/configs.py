@@ -172,7 +172,7 @@ class _Fields:
         """A field of the class as given, under any of its spellings, or its default."""
         found = {key: self.given[key] for key in (name, *self.spellings.get(name, ())) if key in self.given}
         values = list(found.values())
-        if any(value != values[0] for value in values):
+        if any(value != values[0] for value in values[1:]):  # one NaN is not at odds with itself
             raise _refused(*next(iter(found.items())), f"{list(found)[-1]} = {str(values[-1])[:60]} says otherwise")
         if values:
             self.used[name] = values[0]

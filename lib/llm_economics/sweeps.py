@@ -313,6 +313,8 @@ def _on_dask(sweep: Sweep, missing: Iterable[int], address: str, keep: Keep) -> 
 
 def _client(address: str) -> Any:
     """A client of a running scheduler whose workers have this very package."""
+    if "://" not in address:
+        raise ParameterError(f"scheduler = {address[:60]!r} is not allowed: it must be like tcp://10.0.0.1:8786")
     import logging
 
     from distributed import Client

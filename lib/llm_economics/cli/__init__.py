@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Loads a command when it is needed, and shows an error of the library as one line instead of a traceback."""
+    """Loads a command when it is needed, and shows an error of the library or a file as one line, no traceback."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -40,6 +40,11 @@ class _Commands(click.Group):
             return super().invoke(context)
         except ParameterError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:  # click's own
+            raise
+        except OSError as error:
+            reason = f"{error.filename} cannot be read or written: {error.strerror}" if error.filename else str(error)
+            raise click.ClickException(" ".join(reason.split())) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,13 +15,18 @@ import click
     "--from",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of executed notebooks; the committed chapters if not given.",
+    help="A folder of executed notebooks, or of a run; the committed chapters if not given.",
 )
 def claims(as_json: bool, folder: Path | None) -> None:
     """List every claim of the five articles with its verdict."""
-    from llm_economics.claims import scorecard
+    from llm_economics.claims import NOT_YET, scorecard
+    from llm_economics.elementwise import ParameterError
 
+    if folder is not None and (folder / "chapters").is_dir():
+        folder /= "chapters"
     rows = scorecard(folder)
+    if folder is not None and all(row["verdict"] == NOT_YET for row in rows):
+        raise ParameterError(f"--from {folder} is not allowed: no notebook there holds a verdict")
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return

@@ -27,13 +27,17 @@ def compare(before: Path, after: Path | None, out: Path | None, as_json: bool, s
     from llm_economics.elementwise import ParameterError
 
     last = (after or before).resolve()
-    found = comparison.compare(comparison.load(before) if after else comparison.book(), comparison.load(last))
-    comparison.write(found, out or last)
+    old, new = comparison.load(before) if after else comparison.book(), comparison.load(last)
+    found = comparison.compare(old, new)
+    if not found.chapters:
+        held = (f"{side['title']} has {', '.join(side['parameters']) or 'none'}" for side in (old, new))
+        raise ParameterError(f"no chapter in common: {'; '.join(held)}")
     if as_json:
         click.echo(json.dumps(found.record(), indent=1, ensure_ascii=False))
     else:
         for line in comparison.lines(found):
             click.echo(line)
+    comparison.write(found, out or last)
     if site:
         this = runs.reopen(last)
         missing = [slug for slug in runs.summaries(this) if not this.output(slug).exists()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from llm_economics.hardware import System
+    from llm_economics.search import Frontier
 
 PRECISIONS = ("bf16", "fp8", "fp4")
 SHOWN = {
@@ -73,22 +75,24 @@ def frontier(
     from dataclasses import asdict
 
     from llm_economics import catalog, search
+    from llm_economics.elementwise import ParameterError, check_range
 
+    max_tpot_ms = check_range("--max-tpot-ms", math.inf if max_tpot_ms is None else max_tpot_ms, 0, open_low=True)
+    max_ttft_s = check_range("--max-ttft-s", math.inf if max_ttft_s is None else max_ttft_s, 0, open_low=True)
     system = _system(system_name, accelerators)
-    precisions = precisions or tuple(p for p in PRECISIONS if p in system.accelerator.peak_flops)
-    models = catalog.served_models(model_name, precisions, kv=kv, kv_heads=kv_heads)
-    limits = search.Limits(
-        math.inf if max_tpot_ms is None else max_tpot_ms / 1e3, math.inf if max_ttft_s is None else max_ttft_s
-    )
+    peaks = system.accelerator.peak_flops
+    precisions = tuple(p.lower() for p in precisions) or tuple(p for p in PRECISIONS if p in peaks)
+    if not precisions:
+        raise ParameterError(
+            f"precision: {system.accelerator.name} has dense peaks for {', '.join(peaks)}; give --precision"
+        )
+    models = catalog.served_models(model_name, precisions, kv=kv and kv.lower(), kv_heads=kv_heads)
+    limits = search.Limits(max_tpot_ms / 1e3, max_ttft_s)
     assumptions = search.Assumptions(**{name: value for name, value in assumed.items() if value is not None})
     workload = search.Workload(input_tokens, output_tokens)
     found = search.search(models, system, workload, limits, assumptions=assumptions, disaggregated=not colocated)
     found.require()
     points, best = [_record(point) for point in found.points()], _record(found.best())
-    if csv_path is not None:
-        import pandas
-
-        pandas.DataFrame(points).to_csv(csv_path, index=False)
     if as_json:
         report = {
             "model": found.model,
@@ -97,7 +101,7 @@ def frontier(
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
             "disaggregated": not colocated,
-            "limits": {"max_tpot_ms": max_tpot_ms, "max_ttft_s": max_ttft_s},
+            "limits": {"max_tpot_ms": _finite(max_tpot_ms), "max_ttft_s": _finite(max_ttft_s)},
             "assumptions": asdict(assumptions),
             "searched": found.counts.searched,
             "infeasible": {name: getattr(found.counts, name) for name in ("layout", "memory", "ttft", "tpot")},
@@ -106,7 +110,22 @@ def frontier(
             "points": points,
         }
         click.echo(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
-        return
+    else:
+        _show(found, points, best)
+    if csv_path is not None:  # last: a file that cannot be written loses no search
+        import pandas
+
+        csv_path.write_text(pandas.DataFrame(points).to_csv(index=False), encoding="utf-8")
+
+
+def _finite(limit: float) -> float | None:
+    """A limit as JSON has it: None where there is none."""
+    return None if math.isinf(limit) else limit
+
+
+def _show(found: Frontier, points: list[dict[str, Any]], best: dict[str, Any]) -> None:
+    """The frontier as a table for a terminal, and what is best within the limits."""
+    system = found.system
     click.echo(f"{found.model} on {system.name}: {found.counts.searched:,} configurations in {found.seconds:.2f} s\n")
     widths = [max(len(heading), 10) for heading in SHOWN]
     click.echo("  ".join(heading.rjust(width) for heading, width in zip(SHOWN, widths, strict=True)))
@@ -127,7 +146,7 @@ def _system(name: str, accelerators: int | None) -> System:
 
     from llm_economics import catalog
 
-    if not (Path(name).is_file() or name.endswith((".yaml", ".yml", ".json"))):
+    if not (os.path.isfile(name) or name.endswith((".yaml", ".yml", ".json"))):
         return catalog.system(name, accelerators)
     system = catalog.system_from_file(name)
     return system if accelerators is None else replace(system, accelerators=accelerators)

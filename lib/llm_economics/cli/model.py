@@ -166,7 +166,7 @@ def _systems(architecture: Architecture, context: int, batch: int, precision: st
 def _on_system(
     architecture: Architecture, name: str, accelerators: int | None, context: int, batch: int, precision: str
 ) -> dict[str, Any]:
-    """A decode step on one system: whether it holds the model, the roofline, and what calibration expects."""
+    """A decode step in tensor parallelism over all accelerators: whether they hold it, roofline and expectation."""
     from llm_economics import calibration, catalog
     from llm_economics.serving import decode, model_from_architecture
 
@@ -182,6 +182,7 @@ def _on_system(
         "system": system.name,
         "accelerator": system.accelerator.name,
         "accelerators": accelerators,
+        "tensor_parallel": accelerators,
         "fits": bool(held.fits),
         "missing_bytes": _whole(round(held.missing_bytes)),
         "decode_ms": {
@@ -191,6 +192,7 @@ def _on_system(
                 "low": expected.low_s * 1e3,
                 "high": expected.high_s * 1e3,
             },
+            "calibrated": system.accelerator.name in calibration.chips(),
             "binds": floor.step.binding,
         },
     }
@@ -254,12 +256,17 @@ def _table(answer: dict[str, Any]) -> str:
 def _step_lines(answer: dict[str, Any]) -> list[str]:
     step, expected = answer["decode_ms"], answer["decode_ms"]["expected"]
     title = f"A decode step on {answer['accelerators']:,} x {answer['accelerator']} ({answer['system']})"
-    fits = "yes" if answer["fits"] else f"no, {_si(answer['missing_bytes'], 'B')} are missing; the times are what if"
+    title += ", in tensor parallelism over all of them" if answer["accelerators"] > 1 else ""
+    missing = f"{_si(answer['missing_bytes'], 'B')} are missing"
+    fits = "yes" if answer["fits"] else f"no, {missing} in this split; the times are what if, `frontier` tries others"
+    whose = "the middle one of three serving engines"
+    if not step["calibrated"]:
+        whose += "; but no step of such a chip was timed, so this is a guess by the constants of others"
     spread = f"{_digits(expected['low'])} to {_digits(expected['high'])}"
     return [
         "",
         title,
         f"  {'fits':<13} {fits}",
         f"  {'floor':<13} {_digits(step['floor'])} ms, bound by {step['binds']}",
-        f"  {'expected':<13} {_digits(expected['value'])} ms ({spread}), for the middle one of three serving engines",
+        f"  {'expected':<13} {_digits(expected['value'])} ms ({spread}), for {whose}",
     ]
