@@ -62,9 +62,8 @@ def test_results_are_what_the_data_give(index):
 def test_the_headline_errors_are_small_where_the_chapter_says_so():
     found = results(0)
     assert found["napkin_decode_mape"] < 0.06 and found["napkin_unseen_median"] < 0.05
-    assert (
-        found["napkin_unseen_dense_mape"] < 0.05 < found["napkin_unseen_mape"] < found["napkin_unseen_moe_mape"] < 0.1
-    )
+    assert found["napkin_unseen_dense_mape"] < 0.05 < found["napkin_unseen_mape"] < 0.08
+    assert found["napkin_unseen_mape"] < found["napkin_unseen_moe_mape"] < 0.1
     assert found["napkin_engine_blind_floor"] < found["napkin_middle_engine_mape"] < found["napkin_unseen_mape"]
     assert 0.2 < found["napkin_training_loo_mape"] < found["napkin_training_mape"] < 0.27
     assert 1.3 < found["napkin_served_median_ratio"] < 1.6 and 0.8 < found["napkin_served_within"] < 0.87

@@ -96,7 +96,7 @@ BELIEFS = {
     "passing_rate": (400e9, 0.3),
     "message_s": (2.5e-6, 0.25),
     "layer_s": (40e-6, 0.25),
-    "expert_layer_s": (15e-6, 0.5),
+    "expert_layer_s": (12e-6, 0.5),
     "before_fp8": (1.0, 0.2),
 }
 """What each is taken to be before any row is seen, and the standard deviation of that, as a fraction."""

@@ -58,8 +58,8 @@ def count(model) -> dict[str, int]:
 def named_models() -> dict:
     """The models of data/models.csv that transformers has a class for."""
 
-    def llama(layers, hidden, heads, kv, inner, vocab):
-        return hf.LlamaConfig(
+    def llama(layers, hidden, heads, kv, inner, vocab, of=hf.LlamaConfig, **more):
+        return of(
             num_hidden_layers=layers,
             hidden_size=hidden,
             num_attention_heads=heads,
@@ -67,20 +67,16 @@ def named_models() -> dict:
             intermediate_size=inner,
             vocab_size=vocab,
             tie_word_embeddings=False,
+            **more,
         )
 
     def mixtral(layers, hidden, heads, inner, vocab):
-        return hf.MixtralConfig(
-            num_hidden_layers=layers,
-            hidden_size=hidden,
-            num_attention_heads=heads,
-            num_key_value_heads=8,
-            intermediate_size=inner,
-            vocab_size=vocab,
-            num_local_experts=8,
-            num_experts_per_tok=2,
-            tie_word_embeddings=False,
-        )
+        experts = {"num_local_experts": 8, "num_experts_per_tok": 2}
+        return llama(layers, hidden, heads, 8, inner, vocab, hf.MixtralConfig, **experts)
+
+    def qwen3_experts(layers, hidden, heads, inner, expert):
+        experts = {"moe_intermediate_size": expert, "num_experts": 128, "num_experts_per_tok": 8, "head_dim": 128}
+        return llama(layers, hidden, heads, 4, inner, 151936, hf.Qwen3MoeConfig, **experts)
 
     def mpt(layers, hidden, heads):
         return hf.MptConfig(n_layers=layers, d_model=hidden, n_heads=heads, vocab_size=50432)
@@ -177,23 +173,6 @@ def named_models() -> dict:
             max_position_embeddings=2048,
         ),
     }
-
-
-def qwen3_experts(layers, hidden, heads, inner, expert):
-    """The mixtures of Qwen3 differ in these sizes alone."""
-    return hf.Qwen3MoeConfig(
-        num_hidden_layers=layers,
-        hidden_size=hidden,
-        num_attention_heads=heads,
-        num_key_value_heads=4,
-        head_dim=128,
-        intermediate_size=inner,
-        moe_intermediate_size=expert,
-        num_experts=128,
-        num_experts_per_tok=8,
-        vocab_size=151936,
-        tie_word_embeddings=False,
-    )
 
 
 def dbrx(hidden, layers, heads, kv, inner, experts, top_k, vocab):
