@@ -12,8 +12,8 @@ fit     steps of H100s, on which the constants of `llm_economics.calibration` ar
         its one factor for an older generation hangs;
 form    steps of newer chips, in view while the form of the calibration was chosen; nothing is fitted on them.
         Sixteen were drawn by lot as a test of an earlier form; what they showed of all-reduces led to the present one;
-test    steps of the same chips, drawn by lot and asked for once, after the form stood. One starting value of the fit was
-        lowered afterwards, with the steps of H100s alone in view.
+test    steps of the same chips, drawn by lot and asked for once, after the form stood. One starting value of the
+        fit was lowered afterwards, with the steps of H100s alone in view.
 
 `kernels` prints how long the experts of one layer take with a single token, under each distribution of tokens over
 experts that the tables know. One token has the same work under all of them.
