@@ -27,9 +27,9 @@ lab: $(READY)  ## open JupyterLab on the chapters
 	$(BIN)/jupyter lab chapters
 
 outputs: $(READY)  ## run all notebooks again and store their outputs: chapters, then what reads them, then the landing page
-	$(BIN)/python -m llm_economics.rerun $(CHAPTERS)
-	$(BIN)/python -m llm_economics.rerun $(SUMMARIES)
-	$(BIN)/python -m llm_economics.rerun index.ipynb
+	$(BIN)/python -m llm_economics.reruns.notebooks $(CHAPTERS)
+	$(BIN)/python -m llm_economics.reruns.notebooks $(SUMMARIES)
+	$(BIN)/python -m llm_economics.reruns.notebooks index.ipynb
 
 lint: $(READY)  ## format and lint, notebooks too
 	$(BIN)/ruff format .

@@ -7,7 +7,7 @@ the floor of a decode step of Llama 3 70B on eight H100s for many batches and co
 out, so it is asked without context), with every efficiency at 1. First the answers are compared: a difference above
 the tolerance stops the run. Then both are timed in turn, five rounds; printed are medians and their ratio. One
 configuration at a time is a fair race; the last column is what one gains from handing over arrays. The line below
-is the search of ``llm_economics.search``, which also checks memory, counts links and keeps the frontier.
+is the search of ``llm_economics.evidence.search``, which also checks memory, counts links and keeps the frontier.
 """
 
 from __future__ import annotations
@@ -65,17 +65,18 @@ def mlsysim_step():
 
 def ours():
     """The model and the system of the question."""
-    from llm_economics import catalog, serving
-    from llm_economics.hardware import Link, System
+    from llm_economics import facts
+    from llm_economics.formulas import serving
+    from llm_economics.formulas.hardware import Link, System
 
-    h100 = catalog.accelerator("H100")
-    model = serving.model_from_architecture(catalog.model("Llama 3 70B"))
+    h100 = facts.accelerator("H100")
+    model = serving.model_from_architecture(facts.model("Llama 3 70B"))
     return model, System("8 H100", h100, 8, 8, Link("NVLink", h100.link_bandwidth))
 
 
 def our_step():
     """Milliseconds of a step as this library computes them; takes arrays too."""
-    from llm_economics import serving
+    from llm_economics.formulas import serving
 
     model, eight = ours()
     return lambda batch, context: 1e3 * serving.decode(model, eight, batch, context, links=False).seconds
@@ -123,7 +124,7 @@ def race(name: str, python: str) -> str:
 
 def searched() -> str:
     """One line on the search over the same model and system."""
-    from llm_economics.search import Workload, search, space
+    from llm_economics.evidence.search import Workload, search, space
 
     model, eight = ours()
     within = space(model, eight, batch=range(1, 300_001))

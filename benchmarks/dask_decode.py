@@ -22,8 +22,8 @@ import time
 import numpy as np
 from decode_sweep import MODEL, SYSTEM
 
-from llm_economics.parallelism import Split
-from llm_economics.serving import TERMS, decode
+from llm_economics.formulas.parallelism import Split
+from llm_economics.formulas.serving import TERMS, decode
 
 CONTEXT = np.geomspace(1, 131_072, 2500)[None, :, None]
 SPLIT = Split(tensor=np.array([8.0, 8.0, 16.0, 64.0]), pipeline=np.array([1.0, 8.0, 4.0, 1.0]))

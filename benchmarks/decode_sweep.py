@@ -13,9 +13,9 @@ import time
 
 import numpy as np
 
-from llm_economics.hardware import Accelerator, Link, System
-from llm_economics.parallelism import Split
-from llm_economics.serving import decode, model_from_parameters
+from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.parallelism import Split
+from llm_economics.formulas.serving import decode, model_from_parameters
 
 MODEL = model_from_parameters(
     "16 experts of 111 billion",

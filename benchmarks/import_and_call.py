@@ -27,7 +27,7 @@ def call_seconds(statement: str, setup: str) -> float:
 
 def main() -> None:
     """Print the table."""
-    setup = "from llm_economics import training; N, D, P = 70_553_706_496, 15e12, 989.4e12"
+    setup = "from llm_economics.formulas import training; N, D, P = 70_553_706_496, 15e12, 989.4e12"
     ours, numpys = import_seconds("llm_economics"), import_seconds("numpy")
     ratio = f"{ours / numpys:6.2f} x import numpy ({numpys * 1e3:.1f} ms)"
     print(f"{'import llm_economics':<35} {ours * 1e3:8.2f} ms   {ratio}")

@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from llm_economics import rerun
+from llm_economics.reruns import notebooks
 
 
 def run_seconds(folder: Path, chapters: list[str], jobs: int) -> float:
@@ -48,7 +48,7 @@ def parts(path: Path) -> tuple[float, float, float]:
     NotebookClient(
         notebook,
         timeout=600,
-        extra_arguments=rerun.QUIET,
+        extra_arguments=notebooks.QUIET,
         record_timing=False,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(path.parent)}},
@@ -75,7 +75,7 @@ def main() -> None:
 
     print(f"\n{'chapter':<30}{'kernel':>8}{'imports':>9}{'work':>8}   seconds")
     total = [0.0, 0.0, 0.0]
-    for slug, path in rerun.chapters().items():
+    for slug, path in notebooks.chapters().items():
         if not asked.chapters or slug in asked.chapters:
             found = parts(path)
             total = [a + b for a, b in zip(total, found, strict=True)]

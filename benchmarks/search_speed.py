@@ -17,10 +17,10 @@ import subprocess
 import sys
 import time
 
-from llm_economics import catalog
-from llm_economics.hardware import System
-from llm_economics.search import Frontier, Limits, Workload, search, space
-from llm_economics.serving import ServedModel
+from llm_economics import facts
+from llm_economics.evidence.search import Frontier, Limits, Workload, search, space
+from llm_economics.formulas.hardware import System
+from llm_economics.formulas.serving import ServedModel
 
 SIZES = (1e4, 1e5, 1e6, 1e7, 1e8)
 WORK = Workload(2048, 256)
@@ -42,8 +42,8 @@ def ours(
 
 def measure(configurations: float) -> dict[str, float]:
     """Search about so many configurations of a mixture of 1.8 trillion parameters on 256 accelerators."""
-    system = catalog.system("GB200 NVL72", 256)
-    model = catalog.served_models("GPT-4 (leaked)", ("fp4",))["fp4"]
+    system = facts.system("GB200 NVL72", 256)
+    model = facts.served_models("GPT-4 (leaked)", ("fp4",))["fp4"]
     ours(model, system, precision="fp4")  # imports and caches
     layouts = len(space({"fp4": model}, system).layouts)
     most = max(1, round(configurations / layouts))

@@ -4,12 +4,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from llm_economics import rerun
+from llm_economics.reruns import notebooks
 
 
 def run(path: Path, **parameters: Any) -> tuple[dict[str, dict], dict[str, dict]]:
     """Verdicts and results by name, with parameters replaced as papermill replaces them."""
-    return rerun.evaluate(path, parameters)
+    return notebooks.evaluate(path, parameters)
 
 
 def heed_interrupts() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics.attribution import Range, flip, interval, quantile, tornado
-from llm_economics.elementwise import ParameterError
+from llm_economics.formulas.attribution import Range, flip, interval, quantile, tornado
+from llm_economics.formulas.elementwise import ParameterError
 
 
 def cost(hours, price):

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llm_economics import calibration, catalog, serving
-from llm_economics.elementwise import ParameterError
-from llm_economics.parallelism import Split
+from llm_economics import facts
+from llm_economics.evidence import calibration
+from llm_economics.formulas import serving
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.parallelism import Split
 
-TWENTY_FIVE = catalog.load("decode_step_timings")
+TWENTY_FIVE = facts.load("decode_step_timings")
 ROWS = calibration.fitted_rows()
-ALL = pd.concat([TWENTY_FIVE, catalog.load("decode_step_timings_more")], ignore_index=True)
+ALL = pd.concat([TWENTY_FIVE, facts.load("decode_step_timings_more")], ignore_index=True)
 UNSEEN = calibration.unseen_rows()
 UNSEEN["error"] = calibration.predict(UNSEEN) / UNSEEN["tpot_ms"] - 1
 SOUND = UNSEEN[~calibration.contradicted(UNSEEN)]
@@ -54,7 +56,7 @@ def test_nine_steps_on_every_chip_are_predicted_as_well_as_ever():
     """The 151 rows that were in view first; the 16 of H100s have entered the fit since, the others not."""
     nine = {("8B", 1, 2048, 16), ("8B", 1, 32768, 4), ("70B", 8, 2048, 1), ("70B", 8, 2048, 64), ("70B", 4, 8192, 16)}
     nine |= {("405B", 8, 2048, 8), ("72B", 4, 2048, 32), ("8x7B-v0.1", 2, 2048, 16), ("8x22B-v0.1", 8, 2048, 32)}
-    rows = catalog.load("decode_step_timings_more")
+    rows = facts.load("decode_step_timings_more")
     rows = rows[rows["system"] != "a100_sxm"]
     size = rows["model"].str.extract(r"-([^-]*B(?:-v0[.]1)?)$")[0]
     steps = zip(size, rows["tp"], rows["context"], rows["batch"], rows["moe_ep"], strict=True)
@@ -98,7 +100,7 @@ def test_no_constant_for_each_step_errs_less_than_the_bound_for_forecasts_blind_
 
 
 def test_steps_are_set_aside_where_their_source_contradicts_itself_and_nowhere_else():
-    timed = catalog.load("moe_one_token_timings")
+    timed = facts.load("moe_one_token_timings")
     times = timed.filter(like="_ms")
     apart = times.max(axis=1) / times.min(axis=1)
     assert not apart.between(1.4, 1.6).any(), "the rule would hang on where exactly it cuts"
@@ -212,19 +214,19 @@ def test_layers_with_experts_and_passed_bytes_are_counted():
 
 
 def test_layers_without_experts_do_not_wait_for_routing():
-    model = serving.model_from_architecture(catalog.model("DeepSeek-V3"), weights="fp8")
-    terms = calibration.terms(model, catalog.system("H200", 8), 1, 2048, precision="fp8")
+    model = serving.model_from_architecture(facts.model("DeepSeek-V3"), weights="fp8")
+    terms = calibration.terms(model, facts.system("H200", 8), 1, 2048, precision="fp8")
     at = calibration.COLUMNS.index
     assert (terms[at("layers")], terms[at("expert_layers")]) == (61, 58)
 
 
 def test_fp8_and_refusals():
-    arch = catalog.model("Llama 3 8B")
-    model, system = serving.model_from_architecture(arch, weights="fp8"), catalog.system("H100", 1)
+    arch = facts.model("Llama 3 8B")
+    model, system = serving.model_from_architecture(arch, weights="fp8"), facts.system("H100", 1)
     fp8 = calibration.expected_decode(model, system, 256, 512, precision="fp8").value_s
     assert fp8 < calibration.expected_decode(model, system, 256, 512).value_s
     with pytest.raises(ParameterError, match="A100 SXM 80GB has dense peaks for bf16, fp16"):
-        calibration.expected_decode(model, catalog.system("A100", 1), 1, 512, precision="fp8")
+        calibration.expected_decode(model, facts.system("A100", 1), 1, 512, precision="fp8")
     with pytest.raises(ParameterError, match="batch = 0"):
         calibration.expected_decode(model, system, 0, 512)
     with pytest.raises(ParameterError, match="rows = 0"):

@@ -3,10 +3,11 @@
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, serving
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Link, System
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas import serving
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Link, System
 
 CHAPTER = ROOT / "chapters/bandwidth-wall.ipynb"
 DEFAULTS = {
@@ -19,12 +20,12 @@ DEFAULTS = {
     "context_tokens": 8192,
 }
 BYTES = {"bf16": 2.0, "fp8": 1.0, "int4": 0.5}
-H100 = catalog.accelerator("H100")
+H100 = facts.accelerator("H100")
 
 
 def on_eight(p):
     """One decode step of a Llama 3 70B on eight H100s, and the largest batch."""
-    model = serving.model_from_architecture(catalog.model("Llama 3 70B"), weights=p["weight_format"])
+    model = serving.model_from_architecture(facts.model("Llama 3 70B"), weights=p["weight_format"])
     node = System("8", H100, 8, 8, Link("NVLink", 450e9, 3.6e-6))
     step = serving.decode(
         model,
@@ -86,7 +87,7 @@ def test_results_equal_the_library_and_arithmetic(changes):
 
 def test_no_batch_balances_beyond_the_context_that_the_chapter_names():
     context = run(CHAPTER)[1]["context_beyond_balance"]["value"]
-    model = serving.model_from_architecture(catalog.model("Llama 3 70B"))
+    model = serving.model_from_architecture(facts.model("Llama 3 70B"))
 
     def batch(c):
         flops = model.flops_per_token + model.decode_flops_per_key * c
@@ -98,7 +99,7 @@ def test_no_batch_balances_beyond_the_context_that_the_chapter_names():
 def test_no_measured_step_is_faster_than_the_floor():
     _, results = run(CHAPTER)
     assert 0.5 < results["worst_floor_over_measured"]["value"] <= 1
-    row = catalog.load("decode_step_timings").query("model.str.contains('70B') and batch == 256").tpot_ms.min()
+    row = facts.load("decode_step_timings").query("model.str.contains('70B') and batch == 256").tpot_ms.min()
     by_hand = 1e3 * (139.0e9 + 256 * 2048 * 327680) / (8 * 3.35e12)  # weights without the input embeddings, KV cache
     assert by_hand < row
     assert results["lowest_estimate_over_measured"]["value"] < 1 < results["highest_estimate_over_measured"]["value"]

@@ -7,9 +7,9 @@ from functools import cache
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/calculators-compared.ipynb"
 DEFAULTS = {
@@ -79,7 +79,7 @@ def test_every_difference_is_rebuilt_at_any_threshold():
 
 def test_the_estimate_meets_the_measurement_where_it_says():
     edge = default_run()["efficiency_that_hits_batch_64"]["value"]
-    steps = catalog.load("decode_step_timings")
+    steps = facts.load("decode_step_timings")
     steps = steps[(steps.model == "meta-llama/Meta-Llama-3.1-70B") & (steps.batch == 64) & (steps.context == 2048)]
     slow = run(CHAPTER, bandwidth_efficiency=edge * 0.99)[1]["estimate_ms_64"]["value"]
     fast = run(CHAPTER, bandwidth_efficiency=edge * 1.01)[1]["estimate_ms_64"]["value"]
@@ -104,7 +104,7 @@ def test_a_bad_value_stops_with_one_line(name, value, line):
 
 
 def answers():
-    return catalog.load("calculators")
+    return facts.load("calculators")
 
 
 def asking():
@@ -146,7 +146,7 @@ def test_the_counter_of_pytorch_agrees_to_the_last_flop():
 
 
 def test_the_stored_timings_are_those_of_the_other_file():
-    rows, measured = answers(), catalog.load("decode_step_timings")
+    rows, measured = answers(), facts.load("decode_step_timings")
     rows = rows[(rows.calculator == "aiconfigurator") & (rows.question == "decode-step")]
     measured = measured[measured.model.eq("meta-llama/Meta-Llama-3.1-70B") & measured.context.eq(2048)]
     known = {(row.backend, row.batch): row.tpot_ms for row in measured.itertuples()}
@@ -157,8 +157,8 @@ def test_a_row_without_an_answer_says_so(tmp_path):
     text = (ROOT / "data/calculators.csv").read_text(encoding="utf-8")
     line = next(line for line in text.splitlines() if ",no answer," in line)
     (tmp_path / "calculators.csv").write_text(text.replace(line, line.replace(",no answer,", ",agrees,")))
-    with pytest.raises(catalog.CatalogError, match="no answer where value is empty"):
-        catalog.load("calculators", tmp_path)
+    with pytest.raises(facts.CatalogError, match="no answer where value is empty"):
+        facts.load("calculators", tmp_path)
 
 
 def test_asking_one_calculator_again_keeps_the_others(tmp_path, monkeypatch):

@@ -6,11 +6,12 @@ from functools import cache
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, cost, serving
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Link, System, bytes_per_value
-from llm_economics.parallelism import Split
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas import cost, serving
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Link, System, bytes_per_value
+from llm_economics.formulas.parallelism import Split
 
 CHAPTER = ROOT / "chapters/cerebras-sram.ipynb"
 DEFAULTS = {
@@ -53,18 +54,18 @@ def expected(**changes) -> dict[str, float]:
     def sequences(name):
         return (44e9 * wafers(name, 0) - weights[name]) // (kv[name] * context)
 
-    arch = catalog.model("Llama 3 70B")
+    arch = facts.model("Llama 3 70B")
 
     def explained(full, speed, n):
         """Share of a token's time that goes into reading, computing and crossing, one after another."""
-        served = serving.model_from_architecture(catalog.model(full), weights=p["weight_format"])
-        cs3 = System("CS-3", catalog.accelerator("WSE-3"), n, 1, Link("fabric", 1e15), Link("I/O", 150e9))
+        served = serving.model_from_architecture(facts.model(full), weights=p["weight_format"])
+        cs3 = System("CS-3", facts.accelerator("WSE-3"), n, 1, Link("fabric", 1e15), Link("I/O", 150e9))
         step = serving.decode(served, cs3, 1, context, Split(pipeline=n)).step
         return speed * (step.memory_s + step.compute_s + step.link_s)
 
     in_70b, in_8b = explained("Llama 3 70B", 450, 4), explained("Llama 3 8B", 1800, 1)
     in_405b = explained("Llama 3.1 405B", 969, wafers("405B", 0))
-    h100 = catalog.accelerator("H100")
+    h100 = facts.accelerator("H100")
     full, nvlink = serving.model_from_architecture(arch), Link("NVLink", 450e9, 3e-6)
     speed = {
         n: 1 / serving.decode(full, System("H100s", h100, n, 8, nvlink), 1, 2185, bound="sum").seconds for n in (4, 8)
@@ -104,7 +105,7 @@ def test_results_equal_the_library(changes):
 
 def test_every_claim_of_the_chapter_has_a_verdict():
     verdicts, _ = default_run()
-    claims = catalog.load("claims")
+    claims = facts.load("claims")
     assert set(verdicts) == set(claims[claims.chapter == "cerebras-sram"].id)
 
 
@@ -151,7 +152,7 @@ def test_the_latency_of_a_layer_is_net_for_all_three_models():
 
 
 def test_small_chips_are_named_as_the_assumption():
-    groq = catalog.fact("cerebras_groq", "LPU_v1_sram", "MB")
+    groq = facts.fact("cerebras_groq", "LPU_v1_sram", "MB")
     assert groq == DEFAULTS["small_chip_mb"]
     claim = default_run()[0]["cerebras-029"]
     assert claim["verdict"] == "holds if" and "one like Groq's" in claim["reason"]

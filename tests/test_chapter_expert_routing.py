@@ -8,9 +8,9 @@ from math import comb
 import pytest
 from notebook_runner import run
 
-from llm_economics import routing
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
+from llm_economics.facts import ROOT
+from llm_economics.formulas import routing
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/expert-routing.ipynb"
 DEFAULTS = {

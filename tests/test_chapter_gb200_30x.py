@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from notebook_runner import run
 
-from llm_economics import calibration, catalog, search, serving
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Accelerator, Link, System, bytes_per_value
-from llm_economics.parallelism import Split
+from llm_economics import facts
+from llm_economics.evidence import calibration, search
+from llm_economics.facts import ROOT
+from llm_economics.formulas import serving
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Accelerator, Link, System, bytes_per_value
+from llm_economics.formulas.parallelism import Split
 
 CHAPTER = ROOT / "chapters/gb200-30x.ipynb"
 DEFAULTS = {
@@ -26,7 +28,7 @@ DEFAULTS = {
     "h100_usd_per_hour": 2.00,
     "gb200_usd_per_hour": 3.30,
 }
-H100, GB200 = catalog.accelerator("H100"), catalog.accelerator("GB200")
+H100, GB200 = facts.accelerator("H100"), facts.accelerator("GB200")
 H100_BYTES, GB200_BYTES = 80 * 2**30, 189471 * 2**20  # the second as nvidia-smi reports it
 NEAR_S, FAR_S = (3.6 + 14 * 0.47) / 2 * 1e-6, (8.4 + 9.6) * 1e-6
 PROPERTIES = ("precision", "FLOP/s", "memory bandwidth", "memory size", "NVLink speed", "domain of 72")
@@ -256,7 +258,7 @@ def test_verdicts_at_the_defaults():
 
 def measured(base: str, other: str) -> float:
     """DeepSeek-R1's ratio at 20 tokens/s for each user, 8,192 tokens in, by hand."""
-    rows = catalog.load("inferencemax_iso_interactivity")
+    rows = facts.load("inferencemax_iso_interactivity")
     rows = rows[(rows.model == "DeepSeek-R1-0528") & (rows.base == base) & (rows.comp == other) & (rows.isl == 8192)]
     return float(rows.set_index("interactivity_tok_s_user").perf_ratio[20])
 
@@ -282,7 +284,7 @@ def test_what_the_link_does_for_cost_hangs_on_the_price_too():
 def test_who_needs_a_rack_counts_the_model_of_the_chapter():
     found = chapter()[0]["gb200-007"]
     assert found["statement"].startswith("Not everyone has models large enough")  # item 7 of the article
-    sizes = [*catalog.load("models").params_exact, 1831e9]
+    sizes = [*facts.load("models").params_exact, 1831e9]
     fitting = sum(size < 8 * H100_BYTES for size in sizes)
     assert fitting == len(sizes) - 1
     assert found["computed_value"].startswith(f"{fitting} of {len(sizes)} models fit into eight H100s")

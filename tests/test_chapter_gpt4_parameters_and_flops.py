@@ -5,9 +5,10 @@ import math
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, transformer
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas import architecture
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/gpt4-parameters-and-flops.ipynb"
 DEFAULTS = {
@@ -18,7 +19,7 @@ DEFAULTS = {
     "gpt4_layers": 120,
     "gpt4_train_tokens": 13e12,
 }
-PEAK = 128 * catalog.accelerator("A100").peak("bf16")
+PEAK = 128 * facts.accelerator("A100").peak("bf16")
 
 
 def routed_loss(base: float, experts: float) -> float:
@@ -42,14 +43,14 @@ def expected(**changes) -> dict[str, float]:
     total = p["gpt4_experts"] * expert + shared
     active = p["gpt4_experts_per_token"] * expert + shared
     width = 128 * round((expert / layers / 8) ** 0.5 / 128)
-    layer = transformer.Architecture(
+    layer = architecture.Architecture(
         name="one layer with multi-query attention", n_layers=1, hidden_size=width, n_heads=width // 128, n_kv_heads=1,
         head_dim=128, intermediate_size=4 * width, vocab_size=1, tied_embeddings=True, gated_mlp=False,
     )  # fmt: skip
-    llama = transformer.parameters(catalog.model("Llama 3 8B"))
+    llama = architecture.parameters(facts.model("Llama 3 8B"))
     # three more sets of MLPs and a router of 4 outputs in each of 32 layers
     mixture = llama.total + 3 * llama.mlp + 32 * 4096 * 4
-    served = 2 * transformer.parameters(catalog.model("Llama 3.1 405B")).total * 542.5
+    served = 2 * architecture.parameters(facts.model("Llama 3.1 405B")).total * 542.5
     return {
         "total_parameters": total,
         "active_parameters": active,
@@ -57,7 +58,7 @@ def expected(**changes) -> dict[str, float]:
         "tflop_per_token_dense": 2 * total / 1e12,
         "readers_if_printed": PEAK / 560e12 / 8.33,
         "readers_on_128_a100": PEAK / (2 * active) / 8.33,
-        "largest_measured_share": served / catalog.accelerator("H100").peak("fp8"),
+        "largest_measured_share": served / facts.accelerator("H100").peak("fp8"),
         "width_from_attention": math.sqrt(shared / 4 / layers),
         "width_from_mlp": math.sqrt(expert / 8 / layers),
         "widths_that_print_both": [
@@ -73,7 +74,7 @@ def expected(**changes) -> dict[str, float]:
         "times_the_work_of_deepseek_v3": 2 * active / deepseek_v3_flop(),
         "vision_parameters_if_flamingo": layers / 7 * 12 * width**2 + 435e6 + 194e6,
         "vision_tokens_share": 2e12 / p["gpt4_train_tokens"],
-        "models_counted_to_the_last_parameter": len(catalog.load("models")),
+        "models_counted_to_the_last_parameter": len(facts.load("models")),
     }
 
 
@@ -115,7 +116,7 @@ def test_less_work_is_the_ratio_of_the_work_column():
 
 
 def test_the_mixture_weighs_what_its_files_weigh():
-    files = catalog.fact("gpt4_context", "mixture_4x8b_weights", "GB")
+    files = facts.fact("gpt4_context", "mixture_4x8b_weights", "GB")
     assert run(CHAPTER)[1]["community_4x8b_total"]["value"] * 2 / 1e9 == pytest.approx(files, abs=0.03)
 
 

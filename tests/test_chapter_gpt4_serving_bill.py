@@ -5,8 +5,8 @@ import json
 import pytest
 from notebook_runner import run
 
-from llm_economics.catalog import ROOT, accelerator
-from llm_economics.elementwise import ParameterError
+from llm_economics.facts import ROOT, accelerator
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/gpt4-serving-bill.ipynb"
 DEFAULTS = {

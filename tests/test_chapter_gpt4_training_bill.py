@@ -3,10 +3,11 @@
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, parallelism, training
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Link
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas import parallelism, training
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Link
 
 CHAPTER = ROOT / "chapters/gpt4-training-bill.ipynb"
 DEFAULTS = {
@@ -19,7 +20,7 @@ DEFAULTS = {
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
-    a100, h100 = catalog.accelerator("A100"), catalog.accelerator("H100")
+    a100, h100 = facts.accelerator("A100"), facts.accelerator("H100")
     total = p["gpt4_experts"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
     active = p["gpt4_experts_per_token"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
     flops = training.training_flops(active, p["gpt4_train_tokens"])
@@ -71,7 +72,7 @@ def ring_seconds(size: float, members: float, bandwidth: float) -> float:
 
 def median_ratio(mfu: float) -> float:
     """Hours computed ÷ printed of the published runs on GPUs; Bloom, Falcon and others by name are in the file."""
-    runs = catalog.load("training_runs")
+    runs = facts.load("training_runs")
     keep = (runs.kind == "full_run") & runs.chip.isin(["A100", "H100", "H800"]) & (runs.params > 2e10)
     runs = runs[keep & ~runs.run.isin(["Falcon-180B (Epoch hours)", "DeepSeek-V3 total"])].dropna(
         subset=["chip_hours", "tokens"]

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 from notebook_runner import run
 
-from llm_economics import calibration, catalog, figures, serving
-from llm_economics import evidence as ev
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
+from llm_economics import facts
+from llm_economics.book import figures
+from llm_economics.evidence import calibration
+from llm_economics.evidence import scores as ev
+from llm_economics.facts import ROOT
+from llm_economics.formulas import serving
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/how-good-is-the-napkin.ipynb"
 OTHERS = [
@@ -27,7 +30,7 @@ def results(index: int) -> dict[str, float]:
 
 def hours(smallest: float) -> pd.DataFrame:
     """Training runs by the columns of the file alone, with the utilisation that their hours imply."""
-    table = catalog.load("training_runs")
+    table = facts.load("training_runs")
     table = table[table.kind.isin(["full_run", "rate"]) & table.chip_hours.notna() & table.tokens.notna()]
     table = table[(table.params >= smallest) & ~table.run.isin(ev.CONTRADICTED)]
     return table.assign(mfu=table.implied_mfu_6nd).reset_index(drop=True)
@@ -48,7 +51,7 @@ def test_results_are_what_the_data_give(index):
     steps = calibration.fitted_rows()
     left_out = calibration.leave_out(steps, given.get("held_out", "model")).error.abs().mean()
     assert found["napkin_decode_mape"] == pytest.approx(left_out, rel=1e-4)
-    every = pd.concat([catalog.load("decode_step_timings"), catalog.load("decode_step_timings_more")])
+    every = pd.concat([facts.load("decode_step_timings"), facts.load("decode_step_timings_more")])
     floors = calibration.floors(every) / every.tpot_ms
     assert found["napkin_floor_bias"] == pytest.approx((floors - 1).mean(), rel=1e-4)
     short = (floors / given.get("bandwidth_efficiency", 0.70) - 1).abs().mean()
@@ -91,8 +94,8 @@ def test_mixtures_leave_the_largest_errors_and_one_mean_is_of_one_sign():
 def test_training_runs_that_contradict_each_other_are_not_scored_and_none_is_unverified():
     runs = ev.runs()
     assert not set(runs.run) & set(ev.CONTRADICTED)
-    assert set(ev.CONTRADICTED) <= set(catalog.load("training_runs").run)
-    table = catalog.load("training_runs")
+    assert set(ev.CONTRADICTED) <= set(facts.load("training_runs").run)
+    table = facts.load("training_runs")
     assert set(table[table.run.isin(runs.run)].confidence) <= {"primary", "secondary", "derived", "aggregator"}
     assert runs.mfu.to_numpy() == pytest.approx(runs.implied_mfu_6nd.to_numpy(), rel=5e-3)
 
@@ -105,8 +108,8 @@ def test_scores_by_hand():
 
 
 def test_a_token_of_a_service_is_a_step_and_its_share_of_prompts():
-    model = serving.model_from_architecture(catalog.model("Llama 3 8B"))
-    system = catalog.system("H100", 1)
+    model = serving.model_from_architecture(facts.model("Llama 3 8B"))
+    system = facts.system("H100", 1)
     step = calibration.expected_decode(model, system, 16, 1024 + 128).value_s
     prompt = ev.prefill_seconds(model, system, 1024, 0.5)
     assert ev.seconds_per_token(model, system, 16, 1024, 256, 0.5) == pytest.approx(step + 16 * prompt / 256)

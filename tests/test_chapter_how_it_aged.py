@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, claims, cost, training
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
+from llm_economics import facts
+from llm_economics.book import claims
+from llm_economics.facts import ROOT
+from llm_economics.formulas import cost, training
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/how-it-aged.ipynb"
 DEFAULTS = {
@@ -39,7 +41,7 @@ def expected(**changes) -> dict[str, float]:
     p = {**DEFAULTS, **changes}
     active = p["gpt4_shared_parameters"] + p["gpt4_experts_per_token"] * p["gpt4_expert_parameters"]
     flops = training.training_flops(active, p["gpt4_train_tokens"])
-    work = training.accelerator_time(flops, catalog.accelerator("H100").peak("bf16"), p["mfu"])
+    work = training.accelerator_time(flops, facts.accelerator("H100").peak("bf16"), p["mfu"])
     day = pd.Timestamp("2026-12-01") + pd.Timedelta(days=30.44 * p["months_ahead"])
     when = day.year + day.day_of_year / 365.25
     at_end = [trend({t: v for t, v in LISTS.items() if t != gone})[0](when) for gone in LISTS]
@@ -153,7 +155,7 @@ def test_the_clock_of_the_price_starts_at_the_release():
 
 def test_ratios_of_numbers_are_those_of_their_cells():
     """A stated range counts from its nearer end and as one inside; of a found range the middle counts."""
-    aged, cell = catalog.load("aged").set_index("id"), r"[\d.]+(-[\d.]+)?"
+    aged, cell = facts.load("aged").set_index("id"), r"[\d.]+(-[\d.]+)?"
     cells = ["predicted_value", "outcome_value", "ratio_predicted_to_outcome"]
     numeric = aged[aged[cells].apply(lambda column: column.astype(str).str.fullmatch(cell)).all(axis=1)]
     numeric = numeric[~numeric.ratio_predicted_to_outcome.astype(str).str.contains("-")]
@@ -166,8 +168,8 @@ def test_ratios_of_numbers_are_those_of_their_cells():
 
 
 def test_the_rows_on_the_gb200_are_those_of_the_measurements():
-    aged = catalog.load("aged").set_index("id").outcome_value
-    pairs = catalog.load("inferencemax_iso_interactivity")
+    aged = facts.load("aged").set_index("id").outcome_value
+    pairs = facts.load("inferencemax_iso_interactivity")
     pairs = pairs[pairs.comp.eq("gb200-fp4-none") & pairs.base.isin(["h200-fp8-none", "h100-fp4-none"])]
     at = pairs.set_index(["model", "isl", "interactivity_tok_s_user"])
     r1, gpt_oss = "DeepSeek-R1-0528", "gpt-oss-120b"

@@ -6,9 +6,9 @@ from functools import cache
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/kv-cache.ipynb"
 DEFAULTS = {
@@ -116,7 +116,7 @@ def test_multi_head_attention_does_not_pay_at_eight_bits_either():
 
 
 def test_every_claim_of_the_chapter_has_a_verdict():
-    claims = catalog.load("claims")
+    claims = facts.load("claims")
     assert set(default_run()[0]) == set(claims[claims.chapter == "kv-cache"].id)
 
 

@@ -3,9 +3,10 @@
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, training
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas import training
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/llama3-cluster-sizing.ipynb"
 DEFAULTS = {
@@ -23,9 +24,9 @@ DEFAULTS = {
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
-    n_8b, n_70b = (float(catalog.load("models").set_index("model").params_exact[f"Llama 3 {m} (=3.1 {m})"])
+    n_8b, n_70b = (float(facts.load("models").set_index("model").params_exact[f"Llama 3 {m} (=3.1 {m})"])
                    for m in ("8B", "70B"))  # fmt: skip
-    peak = catalog.accelerator("H100").peak(p["precision"])
+    peak = facts.accelerator("H100").peak(p["precision"])
     seconds = p["gpu_hours_70b"] * 3600
     work = training.training_flops(n_70b, p["train_tokens"])
     cards = training.solve("accelerators", accelerator_time=seconds, wall_time=p["window_days"] * 86400)
@@ -79,7 +80,7 @@ def test_the_numbers_of_the_argument():
 def test_sizes_are_exact_counts_wherever_a_claim_names_one():
     """The nominal 405 billion would lie exactly on the edge of the tolerance; the weights have more."""
     verdicts, _ = run(CHAPTER)
-    counts = catalog.load("models").set_index("model").params_exact
+    counts = facts.load("models").set_index("model").params_exact
     small, large, largest = (
         float(counts[name]) for name in ("Llama 3 8B (=3.1 8B)", "Llama 3 70B (=3.1 70B)", "Llama 3.1 405B")
     )
@@ -95,7 +96,7 @@ def test_output_capacity_is_held_against_output_limits():
     row = run(CHAPTER)[0]["llama3-021"]
     rivals = [4096, 4096, 8192, 4096]  # GPT-4 Turbo, Claude 3 Opus, Gemini 1.5 Pro, Command R+
     names = ("gpt_4_turbo", "claude_3_opus", "gemini_1_5_pro", "command_r_plus")
-    assert [catalog.fact("llama3", f"max_output_{name}", "token") for name in names] == rivals
+    assert [facts.fact("llama3", f"max_output_{name}", "token") for name in names] == rivals
     assert row["computed_value"] == "8,192 tokens of output against 4,096 to 8,192"
     assert row["verdict"] == "holds if"
     assert "2 times that of 3 of the 4 does not count" in row["reason"]
@@ -128,9 +129,9 @@ def test_the_window_of_sixty_days_flips_the_cluster():
 
 
 def test_parameters_start_from_the_published_facts():
-    assert catalog.fact("llama3", "gpu_hours_70b", "GPU-hour") == DEFAULTS["gpu_hours_70b"]
-    assert catalog.fact("llama3", "gpu_hours_8b", "GPU-hour") == DEFAULTS["gpu_hours_8b"]
-    assert catalog.fact("llama3", "pretraining_tokens_min", "token") == DEFAULTS["train_tokens"]
+    assert facts.fact("llama3", "gpu_hours_70b", "GPU-hour") == DEFAULTS["gpu_hours_70b"]
+    assert facts.fact("llama3", "gpu_hours_8b", "GPU-hour") == DEFAULTS["gpu_hours_8b"]
+    assert facts.fact("llama3", "pretraining_tokens_min", "token") == DEFAULTS["train_tokens"]
 
 
 @pytest.mark.parametrize(

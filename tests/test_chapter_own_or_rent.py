@@ -6,10 +6,11 @@ from math import ceil
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, cost, serving, transformer
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Link, System, bytes_per_value
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas import architecture, cost, serving
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Link, System, bytes_per_value
 
 CHAPTER = ROOT / "chapters/own-or-rent.ipynb"
 DEFAULTS = {
@@ -22,15 +23,15 @@ TOGETHER = 32 * 12.458  # token/s of two A100s with 32 sequences, decoding; the 
 
 
 def total(name: str) -> float:
-    return transformer.parameters(catalog.model(name)).total
+    return architecture.parameters(facts.model(name)).total
 
 
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
-    h100 = catalog.accelerator("H100")
+    h100 = facts.accelerator("H100")
     node = System("node", h100, 8, 8, Link("NVLink", h100.link_bandwidth))
-    fp8 = serving.model_from_architecture(catalog.model("Llama 3.1 405B"), weights="fp8")
+    fp8 = serving.model_from_architecture(facts.model("Llama 3.1 405B"), weights="fp8")
     power = 10.2 / 8 * 0.8 * 1.3 * 0.08
     owned = cost.ownership_usd_per_hour(
         p["h100_purchase_usd"], p["life_years"], cost_of_capital=0.10, power_kw=10.2 / 8, load=0.8, pue=1.3,
@@ -105,7 +106,7 @@ def test_sentences_say_what_the_numbers_say():
 
 def test_rents_of_one_part_are_held_against_each_other():
     """Lambda's $1.99 of 2023 was for a card with PCIe: it belongs to no series of cards with SXM."""
-    rows = catalog.prices("H100", "on-demand")
+    rows = facts.prices_of("H100", "on-demand")
     first = rows[(rows.vendor == "Lambda Labs") & (rows.price_date == "2023-06-20")].iloc[0]
     assert first.usd_per_gpu_hour == 1.99 and "PCIe" in first.gpu and "inferred" in first.notes
     text = stored()

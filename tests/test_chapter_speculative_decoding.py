@@ -6,9 +6,9 @@ import random
 import pytest
 from notebook_runner import run
 
-from llm_economics import speculation
-from llm_economics.catalog import ROOT, accelerator, load
-from llm_economics.elementwise import ParameterError
+from llm_economics.facts import ROOT, accelerator, load
+from llm_economics.formulas import speculation
+from llm_economics.formulas.elementwise import ParameterError
 
 CHAPTER = ROOT / "chapters/speculative-decoding.ipynb"
 DEFAULTS = {

@@ -5,11 +5,12 @@ import json
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, cost, serving
-from llm_economics.attribution import flip
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Link, System
+from llm_economics import facts
+from llm_economics.facts import ROOT
+from llm_economics.formulas import cost, serving
+from llm_economics.formulas.attribution import flip
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Link, System
 
 CHAPTER = ROOT / "chapters/token-cost.ipynb"
 DEFAULTS = {
@@ -31,11 +32,11 @@ EIGHT = {
 
 
 def model(weights: str = "bf16") -> serving.ServedModel:
-    return serving.model_from_architecture(catalog.model("Llama 2 70B"), weights=weights)
+    return serving.model_from_architecture(facts.model("Llama 2 70B"), weights=weights)
 
 
 def a100s(n: int) -> System:
-    chip = catalog.accelerator("A100 80GB")
+    chip = facts.accelerator("A100 80GB")
     return System("A100s", chip, n, n, Link("NVLink", chip.link_bandwidth))
 
 
@@ -132,7 +133,7 @@ def test_the_extrapolation_is_ours_and_not_the_posts():
     assert "The leak, and our extrapolation from $150: a factor of 122" in text
     assert "grants OpenAI cloud hours far below public prices and heavy optimisation" in text
     # the post's own hedges: "likely", "seems to be"
-    claims = catalog.load("claims").set_index("id").statement
+    claims = facts.load("claims").set_index("id").statement
     assert "likely" in claims["cost-014"] and "seems" in claims["cost-015"]
 
 
@@ -164,9 +165,9 @@ def test_verdicts_flip_where_they_say(claim, parameter):
 
 
 def test_parameters_start_from_the_published_facts():
-    prices = catalog.prices("A100 SXM 80GB", price_type="on-demand", vendor="Amazon Web Services")
+    prices = facts.prices_of("A100 SXM 80GB", price_type="on-demand", vendor="Amazon Web Services")
     assert prices.usd_per_gpu_hour[prices.price_date == "2024-08-03"].tolist() == [DEFAULTS["a100_list_usd_per_hour"]]
-    assert catalog.fact("token_costs", "lambda_8x_a100_80gb", "USD/hour") / 8 == pytest.approx(1.79)
+    assert facts.fact("token_costs", "lambda_8x_a100_80gb", "USD/hour") / 8 == pytest.approx(1.79)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from llm_economics.catalog import ROOT
-from llm_economics.claims import VERDICT_MIME
-from llm_economics.figures import MIME as CHART_MIME
+from llm_economics.book.claims import VERDICT_MIME
+from llm_economics.book.figures import MIME as CHART_MIME
+from llm_economics.facts import ROOT
 
 CHAPTER = "llama3-cluster-sizing"
 NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w,]|\.\d)")

@@ -5,10 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from llm_economics import claims
-from llm_economics.claims import Claim, Result, judge, ledger
+from llm_economics.book import claims
+from llm_economics.book.claims import Claim, Result, judge, ledger
 from llm_economics.cli import main
-from llm_economics.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError
 
 KEYS = ["id", "article", "locator", "chapter", "statement", "stated_text", "stated_low", "stated_high", "unit"]
 KEYS += ["computed_value", "ratio", "tolerance", "verdict", "flips_at", "reason"]
@@ -134,7 +134,7 @@ def test_reason_and_id_are_compulsory():
 
 
 def test_a_quantity_is_refused_because_its_unit_must_be_chosen():
-    from llm_economics.units import Q
+    from llm_economics.facts.units import Q
 
     with pytest.raises(ParameterError, match="hand in the magnitude"):
         judge("llama3-009", Q(2963, "device"), reason="x")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from llm_economics import claims, comparison, runs
+from llm_economics.book import claims
 from llm_economics.cli import main
+from llm_economics.reruns import comparison, runs
 
 
 def side(title: str, verdict: str, values: dict[str, object], mfu: float) -> dict:

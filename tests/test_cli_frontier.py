@@ -8,9 +8,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from llm_economics import catalog
+from llm_economics import facts
 from llm_economics.cli import main
-from llm_economics.search import Limits, Workload, search
+from llm_economics.evidence.search import Limits, Workload, search
 
 CHART = ["--input", "32768", "--output", "1024", "--max-tpot-ms", "50", "--max-ttft-s", "5"]
 
@@ -44,8 +44,8 @@ def test_json_in_a_real_process():
 
 def test_answers_are_those_of_the_library():
     told = report("--model", "DeepSeek-V3", "--system", "H200", "--accelerators", 16, *CHART, "--precision", "fp8")
-    models = catalog.served_models("DeepSeek-V3 (main model)", ("fp8",))
-    found = search(models, catalog.system("H200", 16), Workload(32768, 1024), Limits(0.05, 5))
+    models = facts.served_models("DeepSeek-V3 (main model)", ("fp8",))
+    found = search(models, facts.system("H200", 16), Workload(32768, 1024), Limits(0.05, 5))
     assert [point["tpot_ms"] for point in told["points"]] == pytest.approx(1e3 * found.columns["tpot_s"])
     assert told["best"]["tokens_per_second_per_accelerator"] == found.throughput(0.05)
     assert told["infeasible"]["memory"] == found.counts.memory

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from llm_economics import calibration, catalog, hardware, serving, transformer
+from llm_economics import facts
 from llm_economics.cli import main
+from llm_economics.evidence import calibration
+from llm_economics.formulas import architecture, hardware, serving
 
 ORACLE = json.loads((Path(__file__).parent / "oracle" / "config_oracle.json").read_text(encoding="utf-8"))
 PUBLISHED = ORACLE["published"]
@@ -67,12 +69,12 @@ def test_a_process_prints_json_and_nothing_else(file):
     assert (found["name"], found["model_type"]) == ("my-model", "mixtral")
     assert set(found["defaulted"]) == set(found["fields"])
     assert found["weight_bytes"] == {name: config["total"] * size for name, size in hardware.BYTES_PER_VALUE.items()}
-    arch = catalog.model("Mixtral 8x7B")
-    assert found["kv_bytes_per_token"] == transformer.kv_bytes_per_token(arch)
+    arch = facts.model("Mixtral 8x7B")
+    assert found["kv_bytes_per_token"] == architecture.kv_bytes_per_token(arch)
     assert found["state_bytes_per_sequence"] == 0
     assert found["forward_flops_per_token"] == {
-        convention: transformer.forward_flops_per_token(arch, 4096, convention)
-        for convention in transformer.CONVENTIONS
+        convention: architecture.forward_flops_per_token(arch, 4096, convention)
+        for convention in architecture.CONVENTIONS
     }
 
 
@@ -118,10 +120,10 @@ def test_refusals(arguments, start):
 
 def test_systems_are_the_fewest_that_hold_it():
     found = answer("Llama 3 70B", "--context", 32768, "--batch", 4)
-    assert [row["system"] for row in found["systems"]] == list(catalog.systems())
+    assert [row["system"] for row in found["systems"]] == list(facts.systems())
     bytes_needed = found["weight_bytes"]["bf16"] + 4 * 32768 * found["kv_bytes_per_token"]
     for row in found["systems"]:
-        memory = catalog.system(row["system"], 1).accelerator.memory_bytes
+        memory = facts.system(row["system"], 1).accelerator.memory_bytes
         assert (row["accelerators"] - 1) * memory < bytes_needed <= row["accelerators"] * memory
     h200 = next(row for row in found["systems"] if row["system"] == "HGX H200")
     # Two of them hold it: the weights but for the embedding table, and the cache, are read once.
@@ -142,8 +144,8 @@ def test_a_chip_without_the_precision_still_holds_it():
 @pytest.mark.parametrize("name", ["H200", "H200 SXM", "h200_sxm", "hgx-h200"])
 def test_a_decode_step(name):
     found = answer("Llama 3 70B", "--system", name, "--accelerators", 8, "--batch", 16, "--context", 4096)
-    served = serving.model_from_architecture(catalog.model("Llama 3 70B"))
-    system = catalog.system("H200", 8)
+    served = serving.model_from_architecture(facts.model("Llama 3 70B"))
+    system = facts.system("H200", 8)
     step, expected = found["decode_ms"], calibration.expected_decode(served, system, 16, 4096)
     assert step["floor"] == pytest.approx(serving.decode(served, system, 16, 4096).seconds * 1e3)
     assert step["expected"] == pytest.approx(

@@ -16,11 +16,12 @@ from bs4 import BeautifulSoup
 from click.testing import CliRunner
 from notebook_runner import heed_interrupts
 
-from llm_economics import claims, rerun, runs
-from llm_economics.catalog import ROOT
+from llm_economics.book import claims
 from llm_economics.cli import main
-from llm_economics.elementwise import ParameterError
-from llm_economics.rerun import METADATA
+from llm_economics.facts import ROOT
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.reruns import notebooks, runs
+from llm_economics.reruns.notebooks import METADATA
 
 COMMAND = [sys.executable, "-m", "llm_economics"]
 TITLE = '<script>alert("x")</script> {{7*7}} `__import__("os")` \\ $x$ \'q\' & <b>bold'
@@ -51,7 +52,7 @@ def notebook(path: Path, *cells: str) -> Path:
 
 
 MFU = "mfu: float = 0.4  # utilisation [fraction]"
-RECORD = 'from llm_economics.claims import record\nrecord("doubled", 2 * mfu, "fraction")'
+RECORD = 'from llm_economics.book.claims import record\nrecord("doubled", 2 * mfu, "fraction")'
 
 
 # A run of two chapters, its results and its site
@@ -78,7 +79,7 @@ def made(tmp_path_factory) -> Path:
 
 def test_results_are_those_of_the_chapters_under_these_values(made):
     found = json.loads((made / "results.json").read_text())
-    verdicts, results = rerun.evaluate(ROOT / "chapters/kv-cache.ipynb", {"weight_format": "fp8", "head_size": 64})
+    verdicts, results = notebooks.evaluate(ROOT / "chapters/kv-cache.ipynb", {"weight_format": "fp8", "head_size": 64})
     assert {row["id"]: row for row in found["verdicts"] if row["chapter"] == "kv-cache"} == verdicts
     assert {row["name"]: row["value"] for row in found["results"]["kv-cache"]} == {
         name: claims.rounded(row["value"]) for name, row in results.items()
@@ -228,7 +229,7 @@ def a_run(folder: Path, **values: float) -> runs.Run:
 
 def test_what_was_made_from_something_else_is_made_again(tmp_path):
     run = a_run(tmp_path, mfu=0.5)
-    rerun.write_atomic(run.output("some"), run.sources["some"].read_text())
+    notebooks.write_atomic(run.output("some"), run.sources["some"].read_text())
     run._made("some", runs.chapter_key(run.sources["some"], run.values["some"]), 1.0)
     assert run.current("some")
     assert not a_run(tmp_path, mfu=0.6).current("some")
@@ -323,21 +324,21 @@ def test_text_stays_text_in_a_kernel(tmp_path):
     source = notebook(
         tmp_path / "in" / "{said}.ipynb",
         'weight_format: str = "bf16"  # format',
-        'from llm_economics.claims import record\nrecord("said", weight_format, "text")',
+        'from llm_economics.book.claims import record\nrecord("said", weight_format, "text")',
     )
-    outcome = rerun.run_notebook(source, tmp_path / "{out}" / "said.ipynb", {"weight_format": text})
+    outcome = notebooks.run_notebook(source, tmp_path / "{out}" / "said.ipynb", {"weight_format": text})
     assert outcome.ok, outcome
     assert claims.results(tmp_path / "{out}")["said"]["said"]["value"] == text
     assert not list(tmp_path.rglob("made"))
     for wrong in (float("inf"), ["a"], {"a": 1}, None, "x" * 10_000_000):
         with pytest.raises(ParameterError, match=r"^weight_format of \{said\} is not allowed"):
-            rerun.run_notebook(source, tmp_path / "out.ipynb", {"weight_format": wrong})
+            notebooks.run_notebook(source, tmp_path / "out.ipynb", {"weight_format": wrong})
     with pytest.raises(ParameterError, match="has no parameter 'weight_formt'; nearest: weight_format"):
-        rerun.run_notebook(source, tmp_path / "out.ipynb", {"weight_formt": "fp8"})
+        notebooks.run_notebook(source, tmp_path / "out.ipynb", {"weight_formt": "fp8"})
 
 
 def test_without_values_a_run_gives_the_committed_bytes(tmp_path):
     source = ROOT / "chapters" / "how-to-read.ipynb"
-    assert rerun.run_notebook(source, tmp_path / source.name, {}).ok
+    assert notebooks.run_notebook(source, tmp_path / source.name, {}).ok
     assert (tmp_path / source.name).read_bytes() == source.read_bytes()
     assert "LLM_ECONOMICS_CHAPTERS" not in os.environ

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from llm_economics import claims, rerun, solving
+from llm_economics.book import claims
 from llm_economics.cli import main
-from llm_economics.elementwise import ParameterError
-from llm_economics.rerun import METADATA
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.reruns import notebooks, solving
+from llm_economics.reruns.notebooks import METADATA
 
 CHAPTER, CLAIM = "llama3-cluster-sizing", "llama3-011"  # between 8,000 and 10,000 cards
 
 
 def chapter(folder: Path, parameters: str, value: str) -> Path:
     """A folder with one small chapter that computes a number of cards."""
-    check = f'from llm_economics.claims import check\ncheck("{CLAIM}", {value}, reason="as computed")'
+    check = f'from llm_economics.book.claims import check\ncheck("{CLAIM}", {value}, reason="as computed")'
     cells = [
         {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "source": parameters},
         {"cell_type": "code", "id": "b", "metadata": {}, "source": check},
@@ -83,7 +84,7 @@ def test_choices_are_listed_one_by_one(tmp_path):
     folder = chapter(tmp_path, 'weight_format: str = "bf16"  # format', cards)
     found = solving.solve(CHAPTER, "weight_format", CLAIM, folder=folder)
     assert found.choices["bf16"] == "holds" and found.choices["fp8"] == "fails" and found.choices["fp32"] is None
-    assert set(found.choices) == set(rerun.parameter("weight_format").choices) and found.flips == ()
+    assert set(found.choices) == set(notebooks.parameter("weight_format").choices) and found.flips == ()
     with pytest.raises(ParameterError, match="weight_format is a choice"):
         solving.solve(CHAPTER, "weight_format", CLAIM, low=1, folder=folder)
 

@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from llm_economics import rerun, sweeps
-from llm_economics.catalog import ROOT
 from llm_economics.cli import main
-from llm_economics.elementwise import ParameterError
-from llm_economics.rerun import METADATA
-from llm_economics.units import rounded
+from llm_economics.facts import ROOT
+from llm_economics.facts.units import rounded
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.reruns import notebooks, sweeps
+from llm_economics.reruns.notebooks import METADATA
 
 CHAPTER = "speculative-decoding"
 PARAMETERS = """\
@@ -32,9 +32,9 @@ weight_format: str = "bf16"  # number format of the stored weights
 WORK = """\
 import os, time
 from pathlib import Path
-from llm_economics.claims import check, record
-from llm_economics.elementwise import ParameterError
-from llm_economics.speculation import expected_tokens
+from llm_economics.book.claims import check, record
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.speculation import expected_tokens
 folder = Path(os.environ["SWEEP_TEST"])
 begun = len(list(folder.glob(f"{acceptance}-{draft_tokens}-*")))
 (folder / f"{acceptance}-{draft_tokens}-{os.getpid()}-{os.getppid()}").touch()
@@ -159,11 +159,11 @@ def another_version(monkeypatch):
     """Lets this process, not its workers, take the package for another version."""
 
     def pretend():
-        monkeypatch.setattr(rerun, "version", lambda name: "0.0.1")
-        rerun.library.cache_clear()
+        monkeypatch.setattr(notebooks, "version", lambda name: "0.0.1")
+        notebooks.library.cache_clear()
 
     yield pretend
-    rerun.library.cache_clear()
+    notebooks.library.cache_clear()
 
 
 def test_a_dask_cluster_finishes_the_sweep_when_a_worker_is_killed(place, another_version):

@@ -7,10 +7,12 @@ from functools import cache
 import pytest
 from notebook_runner import run
 
-from llm_economics import catalog, claims, cost, routing, serving, training
-from llm_economics.catalog import ROOT
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Link, System
+from llm_economics import facts
+from llm_economics.book import claims
+from llm_economics.facts import ROOT
+from llm_economics.formulas import cost, routing, serving, training
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Link, System
 
 PAGE = ROOT / "chapters/contradictions.ipynb"
 
@@ -77,23 +79,23 @@ def test_every_identifier_on_the_page_is_one_of_the_ledger():
 
 
 def test_prices():
-    row = catalog.load("api_prices").query("model == 'gpt-4' and as_of == '2023-11'").iloc[0]
+    row = facts.load("api_prices").query("model == 'gpt-4' and as_of == '2023-11'").iloc[0]
     assert sides("gpt4_price") == [row.input_usd_per_mtok, row.output_usd_per_mtok]
-    launch = catalog.fact("cerebras_groq", "price_70b_launch", "USD/Mtok")
+    launch = facts.fact("cerebras_groq", "price_70b_launch", "USD/Mtok")
     assert sides("gpu_cloud_70b") == pytest.approx([150, launch * 5])
 
 
 def test_hardware():
-    wafer = catalog.accelerator("WSE-3").memory_bandwidth
+    wafer = facts.accelerator("WSE-3").memory_bandwidth
     bandwidths, speeds = sides("bandwidth_or_speed")
     assert bandwidths == pytest.approx(wafer / 3.3e12)
-    assert speeds == pytest.approx(catalog.fact("cerebras_groq", "claim_vs_gpu_clouds", "x"))
-    assert all(side < catalog.accelerator("H100").memory_bandwidth / 1e12 for side in sides("h100_bandwidth"))
+    assert speeds == pytest.approx(facts.fact("cerebras_groq", "claim_vs_gpu_clouds", "x"))
+    assert all(side < facts.accelerator("H100").memory_bandwidth / 1e12 for side in sides("h100_bandwidth"))
 
 
 def test_one_query_on_twice_the_gpus_gains_less_than_twice_and_more_than_nothing():
-    h100 = catalog.accelerator("H100")
-    model = serving.model_from_architecture(catalog.model("Llama 3 70B"))
+    h100 = facts.accelerator("H100")
+    model = serving.model_from_architecture(facts.model("Llama 3 70B"))
     speed = {}
     for n in (4, 8):
         system = System(str(n), h100, n, n, Link("NVLink", h100.link_bandwidth, 3e-6))
@@ -104,12 +106,10 @@ def test_one_query_on_twice_the_gpus_gains_less_than_twice_and_more_than_nothing
 
 
 def test_needed_speed():
-    weights_gb = catalog.fact("cerebras_groq", "model_bytes_70b_fp16", "GB")
-    instant = 1000 * catalog.fact("cerebras_groq", "bw_needed_1000tps", "TB/s") / weights_gb
+    weights_gb = facts.fact("cerebras_groq", "model_bytes_70b_fp16", "GB")
+    instant = 1000 * facts.fact("cerebras_groq", "bw_needed_1000tps", "TB/s") / weights_gb
     assert sides("speed_people_need") == pytest.approx([1000 / 60 * 2, instant], rel=2e-4)  # two tokens for a word
-    assert sides("speed_called_instant") == pytest.approx(
-        [instant, catalog.fact("cerebras_groq", "speed_llama3.1_70b")]
-    )
+    assert sides("speed_called_instant") == pytest.approx([instant, facts.fact("cerebras_groq", "speed_llama3.1_70b")])
 
 
 def test_work_and_size_of_gpt4():
@@ -123,7 +123,7 @@ def test_work_and_size_of_gpt4():
 
 
 def test_training():
-    peak, cards = catalog.accelerator("A100").peak("bf16"), says("train-014")
+    peak, cards = facts.accelerator("A100").peak("bf16"), says("train-014")
     flops = training.training_flops(says("gpt4-012"), says("gpt4-017"))
     fastest = page()[1]["days_at_full_peak"]["value"]
     assert training.mfu(flops, cards * fastest * 86400, peak) == pytest.approx(1)
@@ -156,7 +156,7 @@ def test_the_cost_extrapolated_from_the_post_is_called_ours():
 
 
 def test_savings_by_software_are_measured_on_the_same_gpus():
-    runs = catalog.load("measured_serving")
+    runs = facts.load("measured_serving")
     runs = runs[runs.benchmark.str.startswith("rkooo567")]
     best = max(
         fast.tput_total / slow.tput_total
@@ -169,11 +169,11 @@ def test_savings_by_software_are_measured_on_the_same_gpus():
 
 def test_translations():
     cents, dollars = sides("cents_or_dollars")
-    peak = says("serve-040") * catalog.accelerator("A100").peak("bf16")
+    peak = says("serve-040") * facts.accelerator("A100").peak("bf16")
     busy = [cost.throughput_for(side, 1.0, 128) * 2 * says("gpt4-012") / peak for side in (cents, dollars)]
     assert busy[0] == pytest.approx(page()[1]["share_of_peak_in_cents"]["value"])
     assert busy[0] > 1 > busy[1]  # only dollars can be computed at all
-    rows = catalog.load("gpt4_leak").set_index("item")
+    rows = facts.load("gpt4_leak").set_index("item")
     assert rows.english_value_as_printed["batch must exceed"] == f"must exceed {sides('batch_to_exceed')[0]:.0f}"
     assert rows.chinese_text_value["batch must exceed"] == f"必须超过{sides('batch_to_exceed')[1]:.0f}"
     million, trillion = sides("what_a_zhao_is")

@@ -7,12 +7,12 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from llm_economics import cost, elementwise, parallelism, routing, serving, speculation, training, transformer
-from llm_economics.catalog import model
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Accelerator, Link, System
-from llm_economics.parallelism import Split
-from llm_economics.units import Q
+from llm_economics.facts import model
+from llm_economics.facts.units import Q
+from llm_economics.formulas import architecture, cost, elementwise, parallelism, routing, serving, speculation, training
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.parallelism import Split
 
 H100 = Accelerator("H100 SXM", 80e9, 3.35e12, {"bf16": 989.4e12})
 SYSTEM = System("64 x H100", H100, 64, 8, Link("NVLink", 450e9, 1e-6), Link("InfiniBand", 50e9, 5e-6))
@@ -87,8 +87,8 @@ FORMULAS = {
         "all-to-all", x, n, 8, SYSTEM.scale_up, SYSTEM.scale_out
     ),
     "serving.balance_batch": lambda x, s, n: serving.balance_batch(1e9, 1e9 * s, 3e12, 1e15, x),
-    "transformer.forward_flops": lambda x, s, n: transformer.forward_flops_per_token(model("Mixtral 8x7B"), x),
-    "transformer.kv_bytes": lambda x, s, n: transformer.kv_bytes(model("Mixtral 8x7B"), x, n),
+    "architecture.forward_flops": lambda x, s, n: architecture.forward_flops_per_token(model("Mixtral 8x7B"), x),
+    "architecture.kv_bytes": lambda x, s, n: architecture.kv_bytes(model("Mixtral 8x7B"), x, n),
 }  # fmt: skip
 
 

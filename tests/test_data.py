@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llm_economics import catalog
-from llm_economics.catalog import DATA, FILES, load
+from llm_economics import facts
+from llm_economics.facts import DATA, FILES, load
+from llm_economics.facts.store import with_tables
 
 SUMS = Path(__file__).with_name("data.sha256")
 RENEW = "if the change is meant: cd data && sha256sum *.csv > ../tests/data.sha256"
@@ -56,7 +57,7 @@ def test_the_check_of_changes_can_fail(tmp_path):
 
 def test_readme_holds_the_tables_of_the_models():
     readme = (DATA / "README.md").read_text(encoding="utf-8")
-    assert catalog.with_tables(readme) == readme, "python -m llm_economics.catalog"
+    assert with_tables(readme) == readme, "python -m llm_economics.facts.store"
     named = re.findall(r"^<!-- columns: (.*) -->$", readme, re.M)
     assert sorted(named) == sorted([*FILES, "every file"])
 
@@ -117,7 +118,7 @@ def test_hours_are_chips_times_days():
 def test_training_runs_use_the_peak_of_their_chip():
     runs = load("training_runs")
     for chip, peak in set(zip(runs["chip"], runs["peak_bf16_flops_used"], strict=True)):
-        known = catalog.accelerator(chip)
+        known = facts.accelerator(chip)
         assert peak == pytest.approx(known.peak("fp16" if chip == "V100" else "bf16"), rel=1e-3), chip
 
 
@@ -143,7 +144,7 @@ def test_mfu_of_mpt_is_recomputed():
     assert (mfu - runs["reported_mfu_pct"]).abs().max() < 0.009
     assert ((mfu - runs["reported_mfu_pct"]).abs() - runs["abs_err"]).abs().max() < 0.002
     for (gpu, precision), group in runs.groupby(["gpu", "precision"]):
-        peak = catalog.accelerator(gpu).peak("fp8" if precision == "amp_fp8" else "bf16")
+        peak = facts.accelerator(gpu).peak("fp8" if precision == "amp_fp8" else "bf16")
         assert_close(group["peak_flops_used"], np.full(len(group), peak), 1e-3, f"{gpu} {precision}")
 
 
@@ -176,7 +177,7 @@ def test_decode_steps_never_beat_the_weights():
     steps = load("decode_step_timings")
     weights = {"70B": 70.55e9 * 2, "8B": 8.03e9 * 2, "8x7B": 12.88e9 * 2}
     size = steps["model"].str.extract(r"(8x7B|70B|8B)")[0].map(weights)
-    floor_ms = size / (steps["tp"] * catalog.accelerator("H100").memory_bandwidth) * 1e3
+    floor_ms = size / (steps["tp"] * facts.accelerator("H100").memory_bandwidth) * 1e3
     assert (steps["tpot_ms"] > floor_ms).all()
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics import elementwise as ew
-from llm_economics.units import Q
+from llm_economics.facts.units import Q
+from llm_economics.formulas import elementwise as ew
 
 numbers = st.floats(-1e6, 1e6)
 

@@ -12,9 +12,9 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from llm_economics import figures
-from llm_economics.attribution import Range, tornado
-from llm_economics.elementwise import ParameterError
+from llm_economics.book import figures
+from llm_economics.formulas.attribution import Range, tornado
+from llm_economics.formulas.elementwise import ParameterError
 
 RUNS = pd.DataFrame({"run": ["8B", "70B", "405B"], "hours": [1.3e6, 6.4e6, 30.84e6], "ratio": [0.56, 1.02, 1.4]})
 CURVE = pd.DataFrame(

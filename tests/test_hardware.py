@@ -2,8 +2,8 @@
 
 import pytest
 
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Accelerator, Link, System, bytes_per_value
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Accelerator, Link, System, bytes_per_value
 
 H100 = Accelerator("H100", 80e9, 3.35e12, {"bf16": 989.4e12, "fp8": 1978.9e12}, {"bf16": 1978.9e12})
 

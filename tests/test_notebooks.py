@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llm_economics import claims
-from llm_economics.catalog import ROOT
-from llm_economics.parameters import PARAMETERS
-from llm_economics.rerun import METADATA, parameters_of
+from llm_economics.book import claims
+from llm_economics.facts import ROOT
+from llm_economics.facts.parameters import PARAMETERS
+from llm_economics.reruns.notebooks import METADATA, parameters_of
 
 NOTEBOOKS = sorted([*ROOT.glob("chapters/*.ipynb"), ROOT / "index.ipynb"])
 names = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

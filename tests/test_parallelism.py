@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics import parallelism
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Link
-from llm_economics.parallelism import Split
-from llm_economics.units import Q
+from llm_economics.facts.units import Q
+from llm_economics.formulas import parallelism
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Link
+from llm_economics.formulas.parallelism import Split
 
 FAST, SLOW = Link("NVLink", 450e9, 1e-6), Link("InfiniBand", 50e9, 5e-6)
 degrees = st.integers(1, 64)

@@ -11,11 +11,11 @@ import pytest
 from notebook_runner import run
 from test_notebooks import ARGUMENTS
 
-from llm_economics import claims
-from llm_economics.catalog import ROOT
-from llm_economics.hardware import BYTES_PER_VALUE
-from llm_economics.parameters import PARAMETERS
-from llm_economics.rerun import evaluate, parameters_of
+from llm_economics.book import claims
+from llm_economics.facts import ROOT
+from llm_economics.facts.parameters import PARAMETERS
+from llm_economics.formulas.hardware import BYTES_PER_VALUE
+from llm_economics.reruns.notebooks import evaluate, parameters_of
 
 CHAPTER = "chapters/llama3-cluster-sizing.ipynb"
 

@@ -9,80 +9,78 @@ from pathlib import Path
 import pytest
 
 import llm_economics
-from llm_economics import training
-from llm_economics.units import Q
+from llm_economics.facts.units import Q
+from llm_economics.formulas import training
 
 LIB = Path(llm_economics.__file__).parent
-FLOORS = {
-    "elementwise": 0,
-    "hardware": 1,
-    "transformer": 1,
-    "parallelism": 2,
-    "training": 2,
-    "serving": 2,
-    "routing": 2,
-    "speculation": 2,
-    "cost": 3,
-    "attribution": 3,
-    "units": 4,
-    "catalog": 4,
-    "parameters": 4,
-    "configs": 4,
-    "calibration": 4,
-    "evidence": 5,
-    "search": 4,
-    "sensitivity": 4,
-    "claims": 5,
-    "figures": 5,
-    "rerun": 6,
-    "scenarios": 6,
-    "runs": 6,
-    "comparison": 6,
-    "sweeps": 6,
-    "solving": 6,
-    "cli": 6,
-    "__main__": 6,
-    "site": 6,
+# Folder: its floor, and its rooms in the order in which they may import one another.
+HOUSE = {
+    "formulas": (
+        0,
+        "elementwise hardware routing architecture parallelism serving training speculation cost attribution",
+    ),
+    "checkpoints": (1, "config families"),
+    "facts": (2, "units parameters rows store chips models prices"),
+    "evidence": (3, "calibration search scores sensitivity"),
+    "book": (3, "claims figures"),
+    "reruns": (4, "notebooks scenarios runs sweeps solving comparison"),
+    "site": (4, "mathml outputs"),
+    "cli": (5, "model frontier run compare solve sweep claims"),
 }
-FORMULA_ROOMS = [name for name, floor in FLOORS.items() if floor <= 3 and (LIB / f"{name}.py").exists()]
-BLOCKED = ("numpy", "pandas", "pydantic", "pint", "altair", "dask")
+ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]
+STANDARD = [f"{folder}.{room}" for folder, room in ROOMS if HOUSE[folder][0] <= 1]
+BLOCKED = ("numpy", "pandas", "pydantic", "pint", "altair", "dask", "yaml")
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """Modules that a file imports, and whether at the top of the file."""
+    """Modules that a file imports, and whether at the top of the file; submodules are named where they are meant."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [(alias.name, node in tree.body) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "llm_economics" else []
-            found += [(name, node in tree.body) for name in names or [node.module or ""]]
+            assert not node.level, f"{path}: import by the full name"
+            parts = (node.module or "").split(".")
+            inner = parts[0] == "llm_economics" and len(parts) < 3
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if inner else [node.module or ""]
+            found += [(name, node in tree.body) for name in names]
     return found
 
 
-def test_every_module_has_a_floor():
-    modules = {path.stem for path in LIB.glob("*.py")} | {path.parent.name for path in LIB.glob("*/__init__.py")}
-    assert modules - {"__init__"} <= set(FLOORS)
+def test_every_room_has_its_place():
+    found = {(path.parent.name, path.stem) for path in LIB.glob("*/*.py") if path.stem != "__init__"}
+    assert found == set(ROOMS)
+    assert {path.stem for path in LIB.glob("*.py")} == {"__init__", "__main__"}
 
 
-@pytest.mark.parametrize("room", [name for name in FLOORS if (LIB / f"{name}.py").exists()])
-def test_lower_rooms_never_import_upper_ones(room):
-    for module, _ in imports(LIB / f"{room}.py"):
-        if module.startswith("llm_economics."):
-            other = module.split(".")[1]
-            assert FLOORS[other] <= FLOORS[room], f"{room} (floor {FLOORS[room]}) imports {other}"
+@pytest.mark.parametrize(("folder", "room"), [*ROOMS, *((folder, "__init__") for folder in HOUSE)])
+def test_imports_run_one_way(folder, room):
+    floor, rooms = HOUSE[folder]
+    order = rooms.split()
+    for module, _ in imports(LIB / folder / f"{room}.py"):
+        parts = module.split(".")
+        if parts[0] != "llm_economics":
+            continue
+        assert len(parts) > 1, f"{folder}/{room} imports the whole house"
+        where = f"{folder}/{room} (floor {floor}) imports {module}"
+        if parts[1] in HOUSE and parts[1] != folder:
+            assert HOUSE[parts[1]][0] < floor, where
+        elif parts[1] == folder and room != "__init__":
+            assert parts[2] in order and order.index(parts[2]) < order.index(room), where
+        else:
+            assert parts[1] in HOUSE, where
 
 
-@pytest.mark.parametrize("room", FORMULA_ROOMS)
-def test_formula_rooms_stand_on_the_standard_library(room):
-    for module, at_top in imports(LIB / f"{room}.py"):
+@pytest.mark.parametrize("room", STANDARD)
+def test_the_lowest_floors_stand_on_the_standard_library(room):
+    for module, at_top in imports(LIB / (room.replace(".", "/") + ".py")):
         top = module.split(".")[0]
         allowed = top in sys.stdlib_module_names or top == "llm_economics"
-        assert allowed or (room == "elementwise" and top == "numpy" and not at_top), f"{room} imports {module}"
+        assert allowed or (room == "formulas.elementwise" and top == "numpy" and not at_top), f"{room} imports {module}"
 
 
-def test_formula_rooms_work_without_numpy():
+def test_the_lowest_floors_work_where_nothing_is_installed():
     code = f"""
 import sys
 class Block:
@@ -91,13 +89,19 @@ class Block:
             raise ImportError(name + " is blocked")
 sys.meta_path.insert(0, Block())
 import importlib
-for room in {FORMULA_ROOMS!r}:
+for room in {STANDARD!r}:
     importlib.import_module("llm_economics." + room)
 from llm_economics import training
 print(training.accelerators(6.4e6 * 3600, 90 * 86400))
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(answer.stdout) == pytest.approx(2962.962962962963, rel=1e-15)
+
+
+def test_importing_the_package_loads_formulas_alone():
+    code = "import sys, llm_economics; print(*sorted(m for m in sys.modules if m.startswith('llm_economics.')))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded and all(module.startswith("llm_economics.formulas") for module in loaded)
 
 
 COMPUTE, RATE, TIME = Q(6.35e24, "FLOP"), Q(989.4e12, "FLOP/s/device"), Q(6.4e6, "device*hour")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics import routing
-from llm_economics.elementwise import ParameterError
-from llm_economics.units import Q
+from llm_economics.facts.units import Q
+from llm_economics.formulas import routing
+from llm_economics.formulas.elementwise import ParameterError
 
 SMALL = [(4, 2, 3), (5, 1, 4), (3, 3, 2), (4, 3, 3)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_economics import rerun, scenarios
-from llm_economics.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.reruns import notebooks, scenarios
 
 GOOD = "title: Mine\nwhy: Because.\n"
 
@@ -13,9 +13,9 @@ GOOD = "title: Mine\nwhy: Because.\n"
 @pytest.mark.parametrize("name", scenarios.names())
 def test_a_scenario_of_the_book_changes_what_it_says(name):
     scenario = scenarios.load(name)
-    assigned = {slug: own for slug, own in rerun.assign(scenario.values).items() if own}
+    assigned = {slug: own for slug, own in notebooks.assign(scenario.values).items() if own}
     for slug, own in assigned.items():
-        defaults = rerun.defaults(rerun.chapters()[slug])
+        defaults = notebooks.defaults(notebooks.chapters()[slug])
         assert any(value != defaults[key] for key, value in own.items()), f"{name} leaves {slug} as it is"
     assert len(scenario.why) > 100
 
@@ -30,14 +30,14 @@ def test_there_are_enough_and_they_differ():
 
 def test_a_value_for_one_chapter_goes_before_that_for_all():
     scenario = scenarios.parse(GOOD + "parameters: {batch: 4}\nchapters: {kv-cache: {batch: 8}}", "mine")
-    assigned = rerun.assign(scenario.values)
+    assigned = notebooks.assign(scenario.values)
     assert assigned["kv-cache"]["batch"] == 8 and assigned["token-cost"]["batch"] == 4
     assert scenario.title == "Mine" and scenario.why == "Because."
 
 
 def test_numbers_are_read_as_python_reads_them():
     scenario = scenarios.parse(GOOD + "parameters: {train_tokens: 6.4e6, mfu: 4e-1, h100_usd_per_hour: 2}", "mine")
-    given = rerun.assign(scenario.values)["llama3-cluster-sizing"]
+    given = notebooks.assign(scenario.values)["llama3-cluster-sizing"]
     assert given == {"train_tokens": 6.4e6, "mfu": 0.4, "h100_usd_per_hour": 2.0}
     assert all(type(value) is float for value in given.values())
 

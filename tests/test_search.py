@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_economics import catalog, serving
-from llm_economics import search as searching
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Accelerator, Link, System
-from llm_economics.parallelism import Split, kv_shards
-from llm_economics.search import FLOOR, Assumptions, InfeasibleError, Limits, Workload, search, space
+from llm_economics import facts
+from llm_economics.evidence import search as searching
+from llm_economics.evidence.search import FLOOR, Assumptions, InfeasibleError, Limits, Workload, search, space
+from llm_economics.formulas import serving
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.parallelism import Split, kv_shards
 
 CHIP = Accelerator("chip", 80e9, 3e12, {"bf16": 1e15, "fp8": 2e15})
 SYSTEM = System("two boxes of four", CHIP, 8, 4, Link("near", 450e9, 4e-6), Link("far", 50e9, 1e-5))
@@ -336,29 +337,29 @@ def test_refusals_are_one_line():
 
 
 def test_systems_by_forgiving_names():
-    box = catalog.system("H200")
+    box = facts.system("H200")
     for name in ("H200 SXM", "h200_sxm", "hgx-h200", "  H200 "):
-        assert catalog.system(name) == box
+        assert facts.system(name) == box
     assert (box.accelerators, box.domain_size, box.scale_up.bandwidth, box.scale_out.bandwidth) == (8, 8, 450e9, 50e9)
-    rack = catalog.system("gb200-nvl72")
-    assert catalog.system("GB200") == rack and (rack.accelerators, rack.domain_size) == (72, 72)
-    assert rack.memory_bytes == pytest.approx(catalog.accelerator("NVL72").memory_bytes, rel=1e-3)
-    assert catalog.system("NVL36").domain_size == 36 and catalog.system("H100", 64).accelerators == 64
-    bigger = catalog.system("GB300").accelerator
+    rack = facts.system("gb200-nvl72")
+    assert facts.system("GB200") == rack and (rack.accelerators, rack.domain_size) == (72, 72)
+    assert rack.memory_bytes == pytest.approx(facts.accelerator("NVL72").memory_bytes, rel=1e-3)
+    assert facts.system("NVL36").domain_size == 36 and facts.system("H100", 64).accelerators == 64
+    bigger = facts.system("GB300").accelerator
     assert bigger.memory_bytes == pytest.approx(284208 * 2**20, rel=1e-4)  # MiB that nvidia-smi reports
     assert bigger.peak("fp4") == 15e15 and bigger.peak("fp8") == 5e15
-    box = catalog.system("B300").accelerator
+    box = facts.system("B300").accelerator
     assert box.memory_bytes == pytest.approx(275040 * 2**20, rel=1e-4) and "int8" not in box.peak_flops
-    with pytest.raises(catalog.CatalogError, match=r"nearest are .*HGX H100"):
-        catalog.system("H101")
+    with pytest.raises(facts.CatalogError, match=r"nearest are .*HGX H100"):
+        facts.system("H101")
 
 
 def test_every_accelerator_is_a_system():
-    for chip in catalog.accelerators():
-        system = catalog.system(chip)
+    for chip in facts.accelerators():
+        system = facts.system(chip)
         assert system.accelerators >= 1 and system.accelerator.memory_bytes * system.accelerators > 0
-    assert len(catalog.systems()) == len({catalog.system(name).name for name in catalog.systems()})
-    assert all(catalog.system(name, 144).accelerators == 144 for name in catalog.systems())
+    assert len(facts.systems()) == len({facts.system(name).name for name in facts.systems()})
+    assert all(facts.system(name, 144).accelerators == 144 for name in facts.systems())
 
 
 FILE = """
@@ -374,14 +375,14 @@ scale_out: {bandwidth_gb_per_s: 40}
 def test_a_readers_own_system(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(FILE)
-    mine = catalog.system_from_file(path)
+    mine = facts.system_from_file(path)
     assert (mine.name, mine.accelerators, mine.domain_size) == ("mine", 16, 8)
     assert mine.accelerator.memory_bandwidth == 5e12 and mine.accelerator.peak("fp8") == 2e15
     assert (mine.scale_up.bandwidth, mine.scale_up.latency_s, mine.scale_out.bandwidth) == (400e9, 3e-6, 40e9)
     json = tmp_path / "own.json"
     json.write_text('{"accelerator": "h200", "accelerators": 4, "scale_up": {"bandwidth_gb_per_s": 450}}')
-    own = catalog.system_from_file(json)
-    assert own.name == "own" and own.domain_size == 4 and own.accelerator == catalog.accelerator("H200")
+    own = facts.system_from_file(json)
+    assert own.name == "own" and own.domain_size == 4 and own.accelerator == facts.accelerator("H200")
 
 
 @pytest.mark.parametrize(
@@ -405,19 +406,19 @@ def test_what_is_wrong_with_a_readers_file_is_one_line(tmp_path, old, new, says)
     path = tmp_path / "mine.yaml"
     path.write_text(FILE.replace(old, new, 1))
     with pytest.raises(ParameterError) as error:
-        catalog.system_from_file(path)
+        facts.system_from_file(path)
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
 def test_the_leaked_gpt4_by_name():
-    models = catalog.served_models("gpt-4-leak", ("fp8", "fp4"))
+    models = facts.served_models("gpt-4-leak", ("fp8", "fp4"))
     assert models["fp8"].weight_bytes == pytest.approx(16 * 111e9 + 55e9) == 2 * models["fp4"].weight_bytes
     assert models["fp8"].kv_bytes_per_token == models["fp4"].kv_bytes_per_token == 2 * 120 * 128
-    eight = catalog.served_models("GPT-4 (leaked)", ("bf16",), kv="fp8", kv_heads=8)["bf16"]
+    eight = facts.served_models("GPT-4 (leaked)", ("bf16",), kv="fp8", kv_heads=8)["bf16"]
     assert eight.kv_bytes_per_token == 8 * 2 * 120 * 128 and eight.layers == 120
     for width_per_layer in (eight.hidden_bytes / 2,):
         assert 8 * width_per_layer**2 * 120 == pytest.approx(111e9, rel=1e-3)
     with pytest.raises(ParameterError, match="kv_heads = 2 is not allowed"):
-        catalog.served_models("Llama 3 70B", kv_heads=2)
+        facts.served_models("Llama 3 70B", kv_heads=2)
     with pytest.raises(ParameterError, match="GPT-4 \\(leaked\\)"):
-        catalog.served_models("gpt4 leakd")
+        facts.served_models("gpt4 leakd")

@@ -4,9 +4,9 @@ import statistics
 
 import pytest
 
-from llm_economics.attribution import Range, interval
-from llm_economics.elementwise import ParameterError
-from llm_economics.sensitivity import Share, sentence, sobol, triangular
+from llm_economics.evidence.sensitivity import Share, sentence, sobol, triangular
+from llm_economics.formulas.attribution import Range, interval
+from llm_economics.formulas.elementwise import ParameterError
 
 A, B = Range(0, 1, 1), Range(-3, 0, 2)
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics import catalog, serving, training
-from llm_economics.elementwise import ParameterError
-from llm_economics.hardware import Accelerator, Link, System
-from llm_economics.parallelism import Split
-from llm_economics.transformer import forward_flops_per_token, kv_bytes, streamed_parameters, weight_bytes
-from llm_economics.units import Q
+from llm_economics import facts
+from llm_economics.facts.units import Q
+from llm_economics.formulas import serving, training
+from llm_economics.formulas.architecture import forward_flops_per_token, kv_bytes, streamed_parameters, weight_bytes
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.parallelism import Split
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -36,17 +37,17 @@ H100 = Accelerator("H100 SXM", 80e9, 3.35e12, {"bf16": 989.4e12, "fp8": 1978.9e1
 EIGHT = System("8 x H100", H100, 8, 8, NVLINK)
 SIXTY_FOUR = System("64 x H100", H100, 64, 8, NVLINK, INFINIBAND)
 GPT4 = serving.model_from_parameters("GPT-4", 55e9, 111e9, 16, 2)
-LLAMA = serving.model_from_architecture(catalog.model("Llama 3 70B (=3.1 70B)"))
-MIXTRAL = serving.model_from_architecture(catalog.model("Mixtral 8x7B"))
-DEEPSEEK = serving.model_from_architecture(catalog.model("DeepSeek-V3 (main model)"))
+LLAMA = serving.model_from_architecture(facts.model("Llama 3 70B (=3.1 70B)"))
+MIXTRAL = serving.model_from_architecture(facts.model("Mixtral 8x7B"))
+DEEPSEEK = serving.model_from_architecture(facts.model("DeepSeek-V3 (main model)"))
 
 
 def timed(row, memory_bytes=80 * 2**30):
     """Model, system, batch, context and split of a row of measured decode steps."""
     tensor = int(row["tp"])
-    chip = replace(catalog.accelerator("H100 SXM5 80GB"), memory_bytes=memory_bytes)
+    chip = replace(facts.accelerator("H100 SXM5 80GB"), memory_bytes=memory_bytes)
     split = Split(tensor=tensor, expert=int(row["moe_ep"]), expert_tensor=tensor // int(row["moe_ep"]))
-    model = serving.model_from_architecture(catalog.model(MODELS[row["model"]]))
+    model = serving.model_from_architecture(facts.model(MODELS[row["model"]]))
     return model, System("H100", chip, tensor, 8, NVLINK), int(row["batch"]), int(row["context"]), split
 
 
@@ -190,7 +191,7 @@ def test_trap_experts_read_at_batch_one_and_at_any_batch():
 
 
 def test_trap_flops_of_experts_count_the_chosen_ones_only():
-    arch = catalog.model("Mixtral 8x7B")
+    arch = facts.model("Mixtral 8x7B")
     flops = serving.decode(MIXTRAL, EIGHT, 16, 1).flops
     assert flops == pytest.approx(16 * forward_flops_per_token(arch, 1, "full_context"))
     assert flops < 16 * 2 * 13e9
@@ -198,9 +199,9 @@ def test_trap_flops_of_experts_count_the_chosen_ones_only():
 
 def test_trap_embedding_table_is_held_but_not_streamed():
     table = 128256 * 8192 * 2
-    assert LLAMA.weight_bytes == weight_bytes(catalog.model("Llama 3 70B (=3.1 70B)"))
+    assert LLAMA.weight_bytes == weight_bytes(facts.model("Llama 3 70B (=3.1 70B)"))
     assert serving.decode(LLAMA, EIGHT, 1, 0).bytes_read == pytest.approx(LLAMA.weight_bytes - table)
-    gemma = catalog.model("Gemma 7B")  # tied: the table is the output head and is streamed
+    gemma = facts.model("Gemma 7B")  # tied: the table is the output head and is streamed
     assert serving.model_from_architecture(gemma).common_bytes == weight_bytes(gemma)
 
 
@@ -208,7 +209,7 @@ def test_trap_embedding_table_is_held_but_not_streamed():
     "name", ["Llama 3 70B (=3.1 70B)", "Mixtral 8x7B", "DBRX", "DeepSeek-V3 (main model)", "MPT-7B"]
 )
 def test_model_from_architecture_agrees_with_the_architecture(name):
-    arch = catalog.model(name)
+    arch = facts.model(name)
     model = serving.model_from_architecture(arch)
     rows_read = streamed_parameters(arch, arch.experts_per_token, 1)
     streamed = model.common_bytes + model.experts_per_token * model.expert_bytes
@@ -222,7 +223,7 @@ def test_model_from_architecture_agrees_with_the_architecture(name):
 
 
 def test_sliding_windows_bound_cache_and_attention():
-    full = catalog.model("Llama 3 8B (=3.1 8B)")
+    full = facts.model("Llama 3 8B (=3.1 8B)")
     arch = replace(full, window=128, n_window_layers=16)
     model = serving.model_from_architecture(arch)
     for context in (64, 128, 5000):
@@ -252,7 +253,7 @@ def test_trap_a_model_is_as_large_at_any_tensor_parallel_degree(tensor, expert):
 
 
 def test_trap_bandwidth_is_decimal_and_peaks_are_dense():
-    chip = catalog.accelerator("H100 SXM5 80GB")
+    chip = facts.accelerator("H100 SXM5 80GB")
     assert serving.machine_balance(chip.peak("bf16"), chip.memory_bandwidth) == pytest.approx(989.4 / 3.35)
     dense = serving.balance_batch(140e9, 140e9, 3.35e12, 989.4e12)
     assert dense == pytest.approx(295.34, rel=1e-4)
@@ -463,7 +464,7 @@ def test_quantities_keep_dimensions():
         (lambda: serving.model_from_parameters("x", 1e9, 1e9), "experts = 0 is not allowed"),
         (lambda: serving.model_from_parameters("x", -1e9), "common_parameters = -1000000000.0 is not allowed"),
         (lambda: serving.model_from_parameters("x", 1e9, bytes_per_parameter=0), "bytes_per_parameter = 0 is not"),
-        (lambda: serving.model_from_architecture(catalog.model("DBRX"), kv="fp5"), "precision = 'fp5' is not allowed"),
+        (lambda: serving.model_from_architecture(facts.model("DBRX"), kv="fp5"), "precision = 'fp5' is not allowed"),
         (lambda: serving.roofline(1, 1, 0, 1), "memory_bandwidth = 0 is not allowed"),
         (lambda: serving.roofline(1, 1, 1, 1, -1), "link_s = -1 is not allowed"),
         (lambda: serving.mbu(3e12, 0.5, 3e12), "mbu = 2.0 is not allowed"),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics.attribution import log_product_of, ordered_shares, product_of, shapley
-from llm_economics.elementwise import ParameterError
+from llm_economics.formulas.attribution import log_product_of, ordered_shares, product_of, shapley
+from llm_economics.formulas.elementwise import ParameterError
 
 FACTORS = {"precision": 2.0, "memory": 2.4, "link": 3.0, "rest": 30 / 14.4}
 values = st.lists(st.floats(-100, 100), min_size=16, max_size=16)

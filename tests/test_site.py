@@ -21,7 +21,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.errors import ExtensionError
 
-from llm_economics import claims
+from llm_economics.book import claims
 from llm_economics.site import mathml, outputs
 
 ROOT = Path(__file__).parents[1]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics import speculation
-from llm_economics.elementwise import ParameterError
-from llm_economics.units import Q
+from llm_economics.facts.units import Q
+from llm_economics.formulas import speculation
+from llm_economics.formulas.elementwise import ParameterError
 
 DATA = Path(__file__).parents[1] / "data"
 with (DATA / "serving_validation.csv").open(encoding="utf-8") as file:

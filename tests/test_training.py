@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics import training
-from llm_economics.elementwise import ParameterError
-from llm_economics.training import Run, solve
+from llm_economics.formulas import training
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.training import Run, solve
 
 counts = st.floats(1e6, 1e14)
 fractions = st.floats(0.01, 1.0)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_economics.elementwise import ParameterError
-from llm_economics.units import Q, expect, percent, registry, rounded, show, ureg, usd
+from llm_economics.facts.units import Q, expect, percent, registry, rounded, show, ureg, usd
+from llm_economics.formulas.elementwise import ParameterError
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_there_is_one_registry():
 
 
 def test_numbers_are_printed_without_pint():
-    code = "import sys; from llm_economics.units import rounded, usd; usd(2); assert 'pint' not in sys.modules"
+    code = "import sys; from llm_economics.facts.units import rounded, usd; usd(2); assert 'pint' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

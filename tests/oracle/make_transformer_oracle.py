@@ -2,7 +2,7 @@
 
 Models whose parameters are counted are built on PyTorch's meta device, which knows shapes and holds
 no values, from configurations written by hand. Beside each small shape stand the fields of
-``llm_economics.transformer.Architecture`` that describe it; nothing here imports that module.
+``llm_economics.formulas.architecture.Architecture`` that describe it; nothing here imports that module.
 Run it as the README beside it says; it writes ``transformer_oracle.json``.
 """
 

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-from llm_economics.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError
 
 COMMANDS = {
     "frontier": "every way to serve a model on a system: speed per user against throughput per accelerator",

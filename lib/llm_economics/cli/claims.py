@@ -19,8 +19,8 @@ import click
 )
 def claims(as_json: bool, folder: Path | None) -> None:
     """List every claim of the five articles with its verdict."""
-    from llm_economics.claims import NOT_YET, scorecard
-    from llm_economics.elementwise import ParameterError
+    from llm_economics.book.claims import NOT_YET, scorecard
+    from llm_economics.formulas.elementwise import ParameterError
 
     if folder is not None and (folder / "chapters").is_dir():
         folder /= "chapters"

@@ -23,8 +23,8 @@ def compare(before: Path, after: Path | None, out: Path | None, as_json: bool, s
 
     Writes comparison.json and comparison.csv.
     """
-    from llm_economics import comparison, runs
-    from llm_economics.elementwise import ParameterError
+    from llm_economics.formulas.elementwise import ParameterError
+    from llm_economics.reruns import comparison, runs
 
     last = (after or before).resolve()
     old, new = comparison.load(before) if after else comparison.book(), comparison.load(last)

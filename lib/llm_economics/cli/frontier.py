@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from llm_economics.hardware import System
-    from llm_economics.search import Frontier
+    from llm_economics.evidence.search import Frontier
+    from llm_economics.formulas.hardware import System
 
 PRECISIONS = ("bf16", "fp8", "fp4")
 SHOWN = {
@@ -74,8 +74,9 @@ def frontier(
     """Search every way to serve a model on a system: speed for each user against throughput per accelerator."""
     from dataclasses import asdict
 
-    from llm_economics import catalog, search
-    from llm_economics.elementwise import ParameterError, check_range
+    from llm_economics import facts
+    from llm_economics.evidence import search
+    from llm_economics.formulas.elementwise import ParameterError, check_range
 
     max_tpot_ms = check_range("--max-tpot-ms", math.inf if max_tpot_ms is None else max_tpot_ms, 0, open_low=True)
     max_ttft_s = check_range("--max-ttft-s", math.inf if max_ttft_s is None else max_ttft_s, 0, open_low=True)
@@ -86,7 +87,7 @@ def frontier(
         raise ParameterError(
             f"precision: {system.accelerator.name} has dense peaks for {', '.join(peaks)}; give --precision"
         )
-    models = catalog.served_models(model_name, precisions, kv=kv and kv.lower(), kv_heads=kv_heads)
+    models = facts.served_models(model_name, precisions, kv=kv and kv.lower(), kv_heads=kv_heads)
     limits = search.Limits(max_tpot_ms / 1e3, max_ttft_s)
     assumptions = search.Assumptions(**{name: value for name, value in assumed.items() if value is not None})
     workload = search.Workload(input_tokens, output_tokens)
@@ -144,11 +145,11 @@ def _show(found: Frontier, points: list[dict[str, Any]], best: dict[str, Any]) -
 def _system(name: str, accelerators: int | None) -> System:
     from dataclasses import replace
 
-    from llm_economics import catalog
+    from llm_economics import facts
 
     if not (os.path.isfile(name) or name.endswith((".yaml", ".yml", ".json"))):
-        return catalog.system(name, accelerators)
-    system = catalog.system_from_file(name)
+        return facts.system(name, accelerators)
+    system = facts.system_from_file(name)
     return system if accelerators is None else replace(system, accelerators=accelerators)
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from llm_economics.hardware import System
-    from llm_economics.serving import ServedModel
-    from llm_economics.transformer import Architecture
+    from llm_economics.formulas.architecture import Architecture
+    from llm_economics.formulas.hardware import System
+    from llm_economics.formulas.serving import ServedModel
 
 
 @click.command()
@@ -38,8 +38,8 @@ def model(
 
     CONFIG is a Hugging Face config.json (or the folder that holds one), NAME a model of data/models.csv.
     """
-    from llm_economics.elementwise import ParameterError, check_choice, check_range
-    from llm_economics.hardware import BYTES_PER_VALUE
+    from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
+    from llm_economics.formulas.hardware import BYTES_PER_VALUE
 
     check_range("context", context, 1, 1_000_000_000)
     check_range("batch", batch, 1, 1_000_000_000)
@@ -57,20 +57,21 @@ def model(
 
 def _counts(source: str, context: int, batch: int, precision: str) -> tuple[dict[str, Any], Architecture]:
     """What holds on any system."""
-    from llm_economics import catalog, configs, transformer
-    from llm_economics.hardware import BYTES_PER_VALUE
+    from llm_economics import checkpoints, facts
+    from llm_economics.formulas import architecture as counts
+    from llm_economics.formulas.hardware import BYTES_PER_VALUE
 
     model_type, defaulted, fields, notes = None, (), {}, ()
     if _is_config(source):
-        config = configs.read(source)
+        config = checkpoints.read(source)
         architecture = config.architecture
         model_type, defaulted, fields, notes = config.model_type, config.defaulted, config.fields, config.notes
     else:
-        architecture = catalog.model(source)
-    count = transformer.parameters(architecture)
+        architecture = facts.model(source)
+    count = counts.parameters(architecture)
     flops = {
-        convention: _whole(transformer.forward_flops_per_token(architecture, context, convention))
-        for convention in transformer.CONVENTIONS
+        convention: _whole(counts.forward_flops_per_token(architecture, context, convention))
+        for convention in counts.CONVENTIONS
     }
     return {
         "name": architecture.name,
@@ -80,8 +81,8 @@ def _counts(source: str, context: int, batch: int, precision: str) -> tuple[dict
         "precision": precision,
         "total_parameters": count.total,
         "active_parameters": count.active,
-        "kv_bytes_per_token": _whole(transformer.kv_bytes_per_token(architecture)),
-        "state_bytes_per_sequence": _whole(transformer.state_bytes_per_sequence(architecture)),
+        "kv_bytes_per_token": _whole(counts.kv_bytes_per_token(architecture)),
+        "state_bytes_per_sequence": _whole(counts.state_bytes_per_sequence(architecture)),
         "forward_flops_per_token": flops,
         "weight_bytes": {name: _whole(count.total * size) for name, size in BYTES_PER_VALUE.items()},
         "defaulted": list(defaulted),
@@ -98,8 +99,8 @@ def _is_config(source: str) -> bool:
 
 def _held(architecture: Architecture, served: ServedModel, system: System, context: int, batch: int):
     """Weights, KV cache and the state of layers without attention against a system's memory, in tensor parallelism."""
-    from llm_economics.serving import capacity
-    from llm_economics.transformer import mixer_state_bytes
+    from llm_economics.formulas.architecture import mixer_state_bytes
+    from llm_economics.formulas.serving import capacity
 
     state = batch * mixer_state_bytes(architecture) / system.accelerators
     return capacity(served, system, batch, context, reserve_bytes=state)
@@ -136,13 +137,13 @@ def _systems(architecture: Architecture, context: int, batch: int, precision: st
 
     The KV cache is divided evenly, as by sequences where heads are too few: no split needs less.
     """
-    from llm_economics import catalog
-    from llm_economics.serving import decode, model_from_architecture
+    from llm_economics import facts
+    from llm_economics.formulas.serving import decode, model_from_architecture
 
     served = replace(model_from_architecture(architecture, weights=precision), kv_heads=None)
     rows = []
-    for name in catalog.systems():
-        one = catalog.system(name, 1)
+    for name in facts.systems():
+        one = facts.system(name, 1)
         chip = one.accelerator
         needed = _fewest(architecture, served, one, context, batch)
         row = {"system": name, "accelerator": chip.name, "accelerators": needed, "domain_size": one.domain_size}
@@ -151,7 +152,7 @@ def _systems(architecture: Architecture, context: int, batch: int, precision: st
         elif precision not in chip.peak_flops:
             why = f"no {precision} peak is known"
         else:
-            step = decode(served, catalog.system(name, needed), batch, context, precision=precision)
+            step = decode(served, facts.system(name, needed), batch, context, precision=precision)
             row |= {
                 "decode_ms": step.seconds * 1e3,
                 "tokens_per_second_per_user": step.tokens_per_second_per_user,
@@ -167,14 +168,15 @@ def _on_system(
     architecture: Architecture, name: str, accelerators: int | None, context: int, batch: int, precision: str
 ) -> dict[str, Any]:
     """A decode step in tensor parallelism over all accelerators: whether they hold it, roofline and expectation."""
-    from llm_economics import calibration, catalog
-    from llm_economics.serving import decode, model_from_architecture
+    from llm_economics import facts
+    from llm_economics.evidence import calibration
+    from llm_economics.formulas.serving import decode, model_from_architecture
 
     served = model_from_architecture(architecture, weights=precision)
     if accelerators is None:
-        natural = catalog.system(name)
+        natural = facts.system(name)
         accelerators = _fewest(architecture, served, natural, context, batch) or natural.accelerators
-    system = catalog.system(name, accelerators)
+    system = facts.system(name, accelerators)
     held = _held(architecture, served, system, context, batch)
     floor = decode(served, system, batch, context, precision=precision)
     expected = calibration.expected_decode(served, system, batch, context, precision=precision)

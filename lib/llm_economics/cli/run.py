@@ -40,15 +40,15 @@ def run(
     """
     import signal
 
-    from llm_economics import comparison, rerun, runs
-    from llm_economics.catalog import ROOT
-    from llm_economics.elementwise import ParameterError
+    from llm_economics.facts import ROOT
+    from llm_economics.formulas.elementwise import ParameterError
+    from llm_economics.reruns import comparison, notebooks, runs
 
     source = (source or ROOT / "chapters").resolve()
     asked = assumptions(chapters, given, scenario_name, source)
     folder = out or ROOT / "_build" / "runs" / asked["name"]
     this = runs.Run(folder.resolve(), asked["title"], asked["why"], asked["values"], source)
-    slugs = list(dict.fromkeys(chapters)) or list(rerun.chapters(source))
+    slugs = list(dict.fromkeys(chapters)) or list(notebooks.chapters(source))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with runs.opened(this, fresh=fresh):
         try:
@@ -77,7 +77,7 @@ def _execute(this: Any, slugs: list[str], jobs: int, site: bool) -> list[Any]:
     """Execute chapters, then what reads them, with a bar on stderr that says which one is done."""
     from tqdm import tqdm
 
-    from llm_economics import runs
+    from llm_economics.reruns import runs
 
     reading = runs.summaries(this) if site or set(slugs) == set(this.sources) else []
     bar = tqdm(total=len(slugs) + len(reading), unit="notebook", dynamic_ncols=True)
@@ -99,8 +99,8 @@ def assumptions(
     """Name, title, reasons and values of a run: the scenario's values, and over them those of the command line."""
     import hashlib
 
-    from llm_economics import rerun, scenarios
-    from llm_economics.elementwise import ParameterError
+    from llm_economics.formulas.elementwise import ParameterError
+    from llm_economics.reruns import notebooks, scenarios
 
     asked: dict[str, Any] = {}
     for text in given:
@@ -109,13 +109,13 @@ def assumptions(
             raise ParameterError(f"-p {text[:60]!r} is not allowed: it must be NAME=VALUE or CHAPTER:NAME=VALUE")
         if name in asked:
             raise ParameterError(f"-p {name[:60]} is given twice")
-        asked[name] = rerun.parse_value(name.rpartition(":")[2], value)
-    rerun.assign(asked, chapters or None, source)  # a value that no chapter of this run takes is refused
-    values = rerun.assign(asked, None, source)
+        asked[name] = notebooks.parse_value(name.rpartition(":")[2], value)
+    notebooks.assign(asked, chapters or None, source)  # a value that no chapter of this run takes is refused
+    values = notebooks.assign(asked, None, source)
     title, why, name = ", ".join(f"{key} = {value}" for key, value in asked.items()), "", ""
     if scenario_name is not None:
         scenario = scenarios.load(scenario_name)
-        under = rerun.assign(scenario.values, None, source)
+        under = notebooks.assign(scenario.values, None, source)
         values = {slug: under[slug] | values[slug] for slug in values}
         title, why = f"{scenario.title}; {title}".removesuffix("; "), scenario.why
         name = scenario.name

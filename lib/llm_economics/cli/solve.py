@@ -18,7 +18,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def solve(chapter: str, parameter: str, claim: str, low: float | None, high: float | None, as_json: bool) -> None:
     """Find the value of one assumption at which the verdict on a claim changes, by running the CHAPTER again."""
-    from llm_economics import solving
+    from llm_economics.reruns import solving
 
     found = solving.solve(chapter, parameter, claim, low, high)
     if as_json:

@@ -44,7 +44,7 @@ def sweep(
         raise click.UsageError("--jobs counts points on this machine; the cluster of --scheduler has its own workers")
     from tqdm import tqdm
 
-    from llm_economics import sweeps
+    from llm_economics.reruns import sweeps
 
     planned = sweeps.plan(chapter, assignments)
     sweeps.check_plot(planned, plot)
@@ -85,7 +85,7 @@ def sweep(
 
 def _show(planned, records, plot: str | None) -> None:
     """The parameters and the drawn result of the first points, and the verdicts that the sweep changes."""
-    from llm_economics import sweeps
+    from llm_economics.reruns import sweeps
 
     frame = sweeps.table(planned, records)
     shown = sweeps.plotted(planned, records, plot)

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from docutils import nodes
 from myst_nb.core.render import MimeData
 
-from llm_economics.claims import stated_value
-from llm_economics.units import show
+from llm_economics.book.claims import stated_value
+from llm_economics.facts.units import show
 
 CHART_MIME = "application/vnd.vegalite.v5+json"
 VERDICT_MIME = "application/vnd.llm-economics.verdict+json"

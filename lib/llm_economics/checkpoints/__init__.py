@@ -1,0 +1,10 @@
+"""Published models: from their own files to an architecture, exact to the last parameter.
+
+What a file says stands here and how it is read; what follows from an architecture is ``formulas``' part, and what
+the book knows of models without their files is ``facts``'. Nothing but the standard library.
+"""
+
+from llm_economics.checkpoints.config import MOST, MOST_LAYERS
+from llm_economics.checkpoints.families import FAMILIES, Config, model_types, read
+
+__all__ = ["FAMILIES", "MOST", "MOST_LAYERS", "Config", "model_types", "read"]

@@ -1,0 +1,168 @@
+"""The fields of one configuration: as the file spells them, or the defaults of the model's class.
+
+A field that the file leaves out has the default of its class in ``transformers`` (``config_defaults.json``, made by
+``tests/oracle/make_config_defaults.py``) and is remembered as such. A value that cannot be what the field means is
+refused with a line that names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from llm_economics.formulas.elementwise import ParameterError
+
+DEFAULTS = Path(__file__).with_name("config_defaults.json")
+MOST = 10**9
+"""Largest size of a field; a typing error should not become a model of 10^30 parameters."""
+MOST_LAYERS = 10_000
+
+
+def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path | None]:
+    if isinstance(source, Mapping):
+        return dict(source), None
+    path = None
+    if isinstance(source, Path) or not str(source).lstrip().startswith(("{", "[")):
+        path = Path(source)
+        try:
+            path = path / "config.json" if path.is_dir() else path
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise refused("config", path, f"it cannot be read ({reason})") from error
+    else:
+        text = str(source)
+    shown = path or text.strip()
+    try:
+        given = json.loads(text)
+    except RecursionError as error:
+        raise refused("config", shown, "it is nested too deeply") from error
+    except ValueError as error:
+        raise refused("config", shown, f"it is not JSON ({str(error)[:80]})") from error
+    if not isinstance(given, dict):
+        raise refused("config", shown, "it must be a JSON object")
+    return given, path
+
+
+# Fields of one meaning. A file that uses another class's name for a field would otherwise get a default in its place.
+_SYNONYMS = (
+    {"num_hidden_layers", "n_layer", "n_layers", "num_layers"},
+    {"hidden_size", "n_embd", "n_embed", "d_model"},
+    {"num_attention_heads", "n_head", "n_heads"},
+    {"num_key_value_heads", "num_kv_heads", "n_head_kv", "attn_config.kv_n_heads"},
+    {"intermediate_size", "n_inner", "ffn_hidden_size", "ffn_config.ffn_hidden_size"},
+    {"num_experts", "num_local_experts", "n_routed_experts", "ffn_config.moe_num_experts"},
+    {"num_experts_per_tok", "ffn_config.moe_top_k"},
+)
+
+
+class Fields:
+    """The fields of one configuration; remembers which were used and which of them had their class's default."""
+
+    def __init__(self, model_type: str, given: Mapping[str, Any], notes: list[str]) -> None:
+        table = _defaults()["families"].get(model_type, _GROK)
+        self.model_type, self.defaults, self.notes = model_type, table["defaults"], notes
+        self.nullable = {*table["nullable"], "num_key_value_heads", "num_experts_per_tok"}
+        self.spellings: dict[str, list[str]] = {}
+        for alias, field in table["aliases"].items():
+            self.spellings.setdefault(field, []).append(alias)
+        self.given = {key: value for key, value in given.items() if isinstance(key, str)}
+        for nested in {field.split(".")[0] for field in self.defaults if "." in field}:
+            inner = self.given.pop(nested, None)
+            if inner is not None and not isinstance(inner, Mapping):
+                raise refused(nested, inner, "it must be a JSON object")
+            self.given |= {f"{nested}.{key}": value for key, value in (inner or {}).items()}
+        self.used: dict[str, Any] = {}
+        self.defaulted: dict[str, None] = {}
+
+    def value(self, name: str) -> Any:
+        """A field of the class as given, under any of its spellings, or its default."""
+        found = {key: self.given[key] for key in (name, *self.spellings.get(name, ())) if key in self.given}
+        values = list(found.values())
+        if any(value != values[0] for value in values[1:]):  # one NaN is not at odds with itself
+            raise refused(*next(iter(found.items())), f"{list(found)[-1]} = {str(values[-1])[:60]} says otherwise")
+        if values:
+            self.used[name] = values[0]
+            if values[0] is None and name not in self.nullable:
+                raise refused(name, None, f"{self.model_type} does not take null here")
+            return values[0]
+        for others in _SYNONYMS:
+            for other in others & set(self.given) if name in others else ():
+                if self.given[other] is not None:
+                    raise refused(other, self.given[other], f"{self.model_type} calls this field {name}")
+        if name not in self.defaults:
+            raise refused(name, None, f"it must be given: {self.model_type} has no default for it")
+        self.used[name] = self.defaults[name]
+        self.defaulted[name] = None
+        return self.defaults[name]
+
+    def maybe(self, name: str, low: int = 1, high: int = MOST) -> int | None:
+        """A whole number, or None where the value is null."""
+        value = self.value(name)
+        return None if value is None else whole_number(name, value, low, high)
+
+    def whole(self, name: str, low: int = 1, high: int = MOST) -> int:
+        """A whole number."""
+        value = self.maybe(name, low, high)
+        if value is None:
+            raise refused(name, None, f"it must be given: {self.model_type} has no default for it")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """True or false; null is false, as in the classes that take it."""
+        value = self.value(name)
+        if value is not None and not isinstance(value, bool):
+            raise refused(name, value, "it must be true or false")
+        return bool(value)
+
+    def extra(self, name: str) -> int | None:
+        """A whole number that is no field of the class, yet its model reads it where it is given."""
+        value = self.given.get(name)
+        if value is None:
+            return None
+        self.used[name] = whole_number(name, value, 1, MOST)
+        return value
+
+    def words(self, name: str, allowed: tuple[str, ...]) -> list[str] | None:
+        """A list of words, or None where the value is null."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not value:
+            raise refused(name, value, "it must be a list of words")
+        for word in value:
+            if word not in allowed:
+                raise refused(name, word, f"its items must be one of {', '.join(allowed)}")
+        return value
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return json.loads(DEFAULTS.read_text(encoding="utf-8"))
+
+
+# The published code makes the output head of the embedding table; nothing else has a default.
+_GROK = {
+    "defaults": {"tie_word_embeddings": True},
+    "nullable": [],
+    "aliases": {"num_local_experts": "num_experts", "num_selected_experts": "num_experts_per_tok"},
+}
+
+
+def whole_number(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refused(name, value, "it must be a whole number")
+    if not low <= value <= high:
+        raise refused(name, value, f"it must be at least {low} and at most {high}")
+    return value
+
+
+def refused(name: str, value: Any, why: str) -> ParameterError:
+    try:
+        shown = repr(value if isinstance(value, (bool, int, float, type(None))) else " ".join(str(value).split())[:60])
+    except (ValueError, RecursionError):  # a whole number of more than 4300 digits; lists in lists
+        shown = "(too long to show)"
+    return ParameterError(f"{name} = {shown[:70]} is not allowed: {why}")

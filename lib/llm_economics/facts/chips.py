@@ -1,0 +1,245 @@
+"""Accelerators and the systems that are built of them: the catalog's, by name, and a reader's own, from a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llm_economics.facts.rows import HardwareRow, SystemRow
+from llm_economics.facts.store import DATA, CatalogError, known, nearest, plain, validated
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, Link, System
+
+_SHORT_NAMES = {
+    "A100 SXM 40GB": ("A100 40GB",),
+    "A100 SXM 80GB": ("A100", "A100 SXM", "A100 80GB", "A100 SXM4", "A100 SXM4 80GB"),
+    "V100 SXM2": ("V100", "V100 SXM", "V100 32GB"),
+    "H100 SXM5 80GB": ("H100", "H100 SXM", "H100 SXM5", "H100 80GB", "H100 SXM 80GB"),
+    "H800 SXM5": ("H800", "H800 SXM"),
+    "H200 SXM": ("H200", "H200 141GB"),
+    "B200 SXM (HGX/DGX)": ("B200", "B200 SXM", "B200 180GB"),
+    "GB200 (per GPU, NVL72)": ("GB200", "GB200 per GPU"),
+    "GB200 Grace-Blackwell superchip (2 GPU + 1 Grace)": ("GB200 superchip",),
+    "GB200 NVL72 rack (72 GPU)": ("GB200 NVL72", "NVL72", "GB200 rack"),
+    "Cerebras WSE-3": ("WSE-3",),
+}
+"""What a short name means: the SXM part with the larger memory, and of GB200 one of its GPUs."""
+
+
+def accelerators() -> dict[str, Accelerator]:
+    """Every part of ``data/hardware.csv`` by its name there."""
+    return dict(_accelerators())
+
+
+def accelerator(name: str) -> Accelerator:
+    """A part of ``data/hardware.csv`` by name, blind to case, spaces and hyphens; short names as in "H100".
+
+    A GB of memory is 2^30 byte where the column ``mem_means`` says GiB, else 10^9 byte.
+
+    Raises
+    ------
+    CatalogError
+        If it is not known; the line lists the nearest names.
+    """
+    names = {plain(alias): full for full, aliases in _SHORT_NAMES.items() for alias in aliases}
+    names |= {plain(full): full for full in _accelerators()}
+    wanted = plain(name)
+    if wanted not in names:
+        shown = nearest(wanted, names) or list(_accelerators())
+        raise CatalogError(
+            f"accelerator = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(shown)}"
+        )
+    return _accelerators()[names[wanted]]
+
+
+@cache
+def _accelerators() -> dict[str, Accelerator]:
+    return {row.chip: _as_accelerator(row) for row in validated("hardware", DATA)}
+
+
+def _as_accelerator(row: HardwareRow) -> Accelerator:
+    def tera(value: float) -> float:
+        return float(round(value * 1e12))
+
+    formats = row.formats_16bit.split(";")
+    dense = dict.fromkeys(formats, row.bf16_dense_tflops)
+    dense |= {"fp8": row.fp8_dense_tflops, "fp4": row.fp4_dense_tflops, "int8": row.int8_dense_tops}
+    sparse = dict.fromkeys(formats, row.bf16_sparse_tflops)
+    sparse |= {"fp8": row.fp8_sparse_tflops, "fp4": row.fp4_sparse_tflops}
+    return Accelerator(
+        name=row.chip,
+        memory_bytes=row.mem_gb * (2**30 if row.mem_means == "GiB" else 1e9),
+        memory_bandwidth=tera(row.mem_bw_TBps),
+        peak_flops={precision: tera(peak) for precision, peak in dense.items() if peak},
+        sparse_peak_flops={precision: tera(peak) for precision, peak in sparse.items() if peak},
+        tdp_watts=row.tdp_w,
+        link_bandwidth=row.scaleup_link_GBps_bidir * 1e9 / 2 if row.scaleup_link_GBps_bidir else None,
+    )
+
+
+def systems() -> tuple[str, ...]:
+    """Names of the systems of ``data/systems.csv``."""
+    return tuple(row.system for row in validated("systems", DATA))
+
+
+def system(name: str, accelerators: int | None = None) -> System:
+    """A system of ``data/systems.csv`` by its name or its accelerator's, blind to case, spaces and hyphens.
+
+    "H200", "H200 SXM" and "h200_sxm" are servers of eight, "GB200" is the rack of 72. Links are byte/s of one
+    accelerator in one direction, and seconds for each message.
+
+    Parameters
+    ----------
+    accelerators
+        How many in all, in as many domains as it takes; None: the system's natural size.
+
+    Raises
+    ------
+    CatalogError
+        If it is not known; the line lists the nearest names.
+    """
+    rows = validated("systems", DATA)
+    full = {row.system: row for row in rows}
+    of_chip = {row.chip: row for row in reversed(rows)}
+    names = {plain(alias): of_chip[chip] for chip in of_chip for alias in (chip, *_SHORT_NAMES.get(chip, ()))}
+    for chip, full_name in (
+        ("GB200 NVL72 rack (72 GPU)", "GB200 NVL72"),
+        ("GB200 Grace-Blackwell superchip (2 GPU + 1 Grace)", "GB200 superchip"),
+    ):
+        names |= {plain(alias): full[full_name] for alias in (chip, *_SHORT_NAMES[chip])}
+    names |= {plain(alias): row for row in rows for alias in (row.system, *filter(None, row.aliases.split(";")))}
+    wanted = plain(name)
+    if wanted not in names:
+        shown = nearest(wanted, {key: row.system for key, row in names.items()}) or list(full)
+        raise CatalogError(
+            f"system = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(shown)}"
+        )
+    row = names[wanted]
+    return _as_system(row, row.accelerators if accelerators is None else accelerators)
+
+
+def _as_system(row: SystemRow, accelerators: int) -> System:
+    chip = _accelerators()[known(row.chip, _accelerators(), "data/systems.csv, column chip")]
+    if row.mem_gb or row.fp4_dense_tflops:
+        given = {"fp4": row.fp4_dense_tflops, "int8": row.int8_dense_tops}
+        peaks = {**chip.peak_flops, **{key: peak * 1e12 for key, peak in given.items() if peak is not None}}
+        chip = replace(
+            chip,
+            name=row.system,
+            memory_bytes=row.mem_gb * 1e9 if row.mem_gb else chip.memory_bytes,
+            peak_flops={key: peak for key, peak in peaks.items() if peak},
+            sparse_peak_flops={},
+            tdp_watts=None,
+        )
+    near = row.scale_up_GBps * 1e9 if row.scale_up_GBps else chip.link_bandwidth
+    if near is None:
+        raise CatalogError(
+            f"data/systems.csv ({row.system}), column scale_up_GBps: a value is needed: hardware.csv has no link"
+        )
+    return System(
+        row.system if accelerators == row.accelerators else f"{row.system}, {accelerators} accelerators",
+        chip,
+        accelerators,
+        row.domain_size,
+        Link(row.scale_up, near, row.scale_up_latency_us * 1e-6),
+        Link(row.scale_out, row.scale_out_GBps * 1e9, row.scale_out_latency_us * 1e-6),
+    )
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class LinkFields(_Plain):
+    """A link in a reader's file: one accelerator, one direction."""
+
+    bandwidth_gb_per_s: float = Field(gt=0, le=1e6)
+    latency_us: float = Field(0.0, ge=0, le=1e6)
+    name: str = "link"
+
+
+class AcceleratorFields(_Plain):
+    """An accelerator in a reader's file; a GB is 10^9 byte; peaks are dense, by precision ("bf16", "fp8", ...)."""
+
+    name: str = "accelerator"
+    memory_gb: float = Field(gt=0, le=1e6)
+    memory_tb_per_s: float = Field(gt=0, le=1e6)
+    peak_tflops: dict[str, float] = Field(min_length=1)
+
+
+class SystemFields(_Plain):
+    """A reader's system; ``accelerator`` is a name of ``data/hardware.csv`` or a description."""
+
+    name: str | None = None
+    accelerator: str | AcceleratorFields
+    accelerators: int = Field(ge=1, le=1_000_000)
+    domain_size: int | None = Field(None, ge=1, le=1_000_000)
+    scale_up: LinkFields
+    scale_out: LinkFields | None = None
+
+
+def system_from_file(path: Path | str) -> System:
+    """The reader's own system from a YAML or JSON file with the fields of :class:`SystemFields`.
+
+    ``accelerators`` in all, ``domain_size`` of them (all, if it is not given) on the ``scale_up`` link, and
+    ``scale_out`` between domains::
+
+        name: two boxes
+        accelerator: H200          # or {memory_gb: 151, memory_tb_per_s: 4.8, peak_tflops: {bf16: 989, fp8: 1979}}
+        accelerators: 16
+        domain_size: 8
+        scale_up: {bandwidth_gb_per_s: 450, latency_us: 5}
+        scale_out: {bandwidth_gb_per_s: 50, latency_us: 18}
+
+    Raises
+    ------
+    CatalogError
+        One line that names the file, the field, the value and what is allowed.
+    """
+    import yaml
+
+    path = Path(path)
+    try:
+        fields = SystemFields.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"system file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise CatalogError(f"system file {path}, line {line}: it is neither YAML nor JSON") from None
+    except ValidationError as errors:
+        found = errors.errors(include_url=False)
+        error = next((e for e in found if e["type"] != "string_type" or not isinstance(e["input"], dict)), found[0])
+        place = ".".join(str(part) for part in error["loc"] if part not in ("str", "AcceleratorFields"))
+        shown = "" if error["type"] == "missing" else f" = {str(error['input'])[:60]!r}"
+        raise CatalogError(
+            f"system file {path}: {place or 'its content'}{shown} is not allowed: {error['msg'].lower()}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CatalogError(f"system file {path}: it is no valid YAML: {reason}") from None
+    chip = fields.accelerator
+    if isinstance(chip, AcceleratorFields):
+        for precision in chip.peak_tflops:
+            known(precision, BYTES_PER_VALUE, f"system file {path}: peak_tflops")
+        chip = Accelerator(
+            chip.name,
+            chip.memory_gb * 1e9,
+            chip.memory_tb_per_s * 1e12,
+            {precision: peak * 1e12 for precision, peak in chip.peak_tflops.items()},
+        )
+    else:
+        chip = accelerator(chip)
+    up, out = (
+        link and Link(link.name, link.bandwidth_gb_per_s * 1e9, link.latency_us * 1e-6)
+        for link in (fields.scale_up, fields.scale_out)
+    )
+    return System(
+        fields.name or path.stem,
+        chip,
+        fields.accelerators,
+        fields.domain_size or fields.accelerators,
+        up,
+        out,
+    )

@@ -1,0 +1,485 @@
+"""Prefill and decode on a roofline: what a step must read, compute and send, and whether it fits.
+
+Two layers. :func:`roofline` and its neighbours take bytes, FLOP, byte/s and FLOP/s. :func:`decode`,
+:func:`prefill` and :func:`capacity` take a :class:`ServedModel` (from a few published numbers or from
+an architecture), a system and a split, and broadcast over arrays of batches, contexts and splits.
+
+With all efficiencies at 1 and ``bound="max"`` a time is a floor: nothing is faster than its slowest
+term alone. ``bound="sum"`` is the same work with no overlap at all. Not modelled: kernel launches,
+sampling, scheduling, uneven splits and the busiest expert (the mean one counts).
+
+Every function stops with a one-line ``ParameterError`` where a number is out of range, a name unknown,
+the chip lacks the precision, or a split does not go with the system. A model that does not fit is no
+error: :func:`decode` times it all the same, and :func:`capacity` says what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llm_economics.formulas.architecture import (
+    Architecture,
+    attention_flops_per_key,
+    kv_bytes_per_token,
+    matmul_parameters,
+)
+from llm_economics.formulas.architecture import parameters as parameter_count
+from llm_economics.formulas.elementwise import (
+    ParameterError,
+    check_choice,
+    check_range,
+    every,
+    floor,
+    known,
+    maximum,
+    minimum,
+    where,
+)
+from llm_economics.formulas.hardware import System, bytes_per_value
+from llm_economics.formulas.parallelism import Split, group_seconds, kv_bytes_per_accelerator, kv_shards
+from llm_economics.formulas.parallelism import weight_bytes_per_accelerator as held_weights
+from llm_economics.formulas.routing import check_experts, expected_distinct
+
+TERMS = ("memory", "compute", "link")
+BOUNDS = ("max", "sum")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Seconds of one step and of each of its terms."""
+
+    memory_s: Any
+    compute_s: Any
+    link_s: Any
+    seconds: Any
+
+    @property
+    def binds(self):
+        """Index into ``TERMS`` of the longest term (an array of them for arrays)."""
+        other = where(self.compute_s >= self.link_s, 1, 2)
+        return where(self.memory_s >= maximum(self.compute_s, self.link_s), 0, other)
+
+    @property
+    def binding(self) -> str:
+        """Name of the longest term of a single step."""
+        return TERMS[int(self.binds)]
+
+
+def roofline(
+    bytes_moved,
+    flops,
+    memory_bandwidth,
+    peak_flops,
+    link_s=None,
+    *,
+    bandwidth_efficiency=1.0,
+    compute_efficiency=1.0,
+    bound: str = "max",
+    overlap=None,
+) -> Step:
+    """Time to move bytes, to compute FLOP and to talk; together the longest, or their sum (Williams et al. 2009).
+
+    Parameters
+    ----------
+    bytes_moved, flops, memory_bandwidth, peak_flops
+        Byte, FLOP, byte/s and dense FLOP/s, all of the same accelerators.
+    link_s
+        Seconds of communication; None for none.
+    bandwidth_efficiency, compute_efficiency
+        Fractions of the peaks that are reached; 1 gives a floor.
+    bound
+        ``max``: the terms overlap fully. ``sum``: not at all.
+    overlap
+        Share of the communication that may run beside memory and compute, 0 to 1; None: 1 with ``max``, 0 with ``sum``.
+    """
+    check_range("bytes_moved", bytes_moved, 0)
+    check_range("flops", flops, 0)
+    _check_positive(memory_bandwidth=memory_bandwidth, peak_flops=peak_flops)
+    check_range("bandwidth_efficiency", bandwidth_efficiency, 0, 1, open_low=True)
+    check_range("compute_efficiency", compute_efficiency, 0, 1, open_low=True)
+    check_choice("bound", bound, BOUNDS)
+    memory_s = bytes_moved / (memory_bandwidth * bandwidth_efficiency)
+    compute_s = flops / (peak_flops * compute_efficiency)
+    on_chip = maximum(memory_s, compute_s) if bound == "max" else memory_s + compute_s
+    if link_s is None:
+        return Step(memory_s, compute_s, 0 * memory_s, on_chip)
+    check_range("link_s", link_s, 0)
+    if overlap is None:
+        overlap = 1.0 if bound == "max" else 0.0
+    check_range("overlap", overlap, 0, 1)
+    return Step(memory_s, compute_s, link_s, on_chip + link_s - minimum(overlap * link_s, on_chip))
+
+
+def arithmetic_intensity(flops, bytes_moved):
+    """FLOP per byte moved: below a chip's :func:`machine_balance` memory binds, above it compute."""
+    check_range("flops", flops, 0)
+    return flops / check_range("bytes_moved", bytes_moved, 0, open_low=True)
+
+
+def machine_balance(peak_flops, memory_bandwidth):
+    """FLOP that a chip can do in the time in which it reads one byte."""
+    _check_positive(peak_flops=peak_flops, memory_bandwidth=memory_bandwidth)
+    return peak_flops / memory_bandwidth
+
+
+def balance_batch(weight_bytes, flops_per_token, memory_bandwidth, peak_flops, kv_bytes_per_sequence=None):
+    """Batch at which computing a decode step takes as long as reading what it needs.
+
+    B f / peak = (W + B K) / bandwidth, with weights W, KV cache K of one sequence (None: ignored) and f
+    FLOP per token (attention in, if K is given). Without KV cache and at 16 bits this is peak ÷ bandwidth,
+    295 for an H100. Infinite where each sequence adds more reading than computing.
+    """
+    _check_positive(weight_bytes=weight_bytes, flops_per_token=flops_per_token)
+    gain = flops_per_token / machine_balance(peak_flops, memory_bandwidth)  # byte of reading hidden per sequence
+    if kv_bytes_per_sequence is not None:
+        gain = gain - check_range("kv_bytes_per_sequence", kv_bytes_per_sequence, 0)
+    return where(gain > 0, weight_bytes / where(gain > 0, gain, weight_bytes), float("inf"))
+
+
+def mbu(bytes_needed, seconds, memory_bandwidth):
+    """Memory bandwidth utilisation: bytes a step must read ÷ what the memory could deliver; above one is an error."""
+    _check_positive(bytes_needed=bytes_needed, seconds=seconds, memory_bandwidth=memory_bandwidth)
+    return check_range("mbu", bytes_needed / (seconds * memory_bandwidth), 0, 1 + 1e-9)
+
+
+def readable_bytes(steps_per_second, memory_bandwidth, bandwidth_efficiency=1.0):
+    """Bytes that a step may read at most if ``steps_per_second`` are to be made, byte."""
+    _check_positive(steps_per_second=steps_per_second, memory_bandwidth=memory_bandwidth)
+    check_range("bandwidth_efficiency", bandwidth_efficiency, 0, 1, open_low=True)
+    return memory_bandwidth * bandwidth_efficiency / steps_per_second
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """What serving needs to know of a model, at its precisions. Counts are plain; sizes may be quantities.
+
+    Parameters
+    ----------
+    common_bytes
+        Weights that every step reads: attention, dense MLPs, shared experts, norms, output head.
+    flops_per_token
+        FLOP of one token without attention over the context.
+    kv_bytes_per_token
+        Growth of a sequence's KV cache below any window, byte.
+    expert_bytes, experts, experts_per_token
+        One routed expert over all layers, byte; how many, how many per token; 0 for a dense model.
+    lookup_bytes
+        Held but not streamed: the embedding table where it is not the output head.
+    decode_flops_per_key, prefill_flops_per_key
+        Attention FLOP of one token and one key, all layers (they differ for latent attention).
+    window, window_share
+        Sliding window in tokens, and the share of layers that have it.
+    hidden_bytes, layers, moe_layers
+        One token's hidden state, byte, and counts of layers: what communication needs; 0 for none.
+    kv_heads
+        Heads that tensor parallelism can divide the KV cache by; None: no limit.
+    """
+
+    name: str
+    common_bytes: Any
+    flops_per_token: Any
+    kv_bytes_per_token: Any = 0.0
+    expert_bytes: Any = 0.0
+    experts: Any = 0
+    experts_per_token: Any = 0
+    lookup_bytes: Any = 0.0
+    decode_flops_per_key: Any = 0.0
+    prefill_flops_per_key: Any = 0.0
+    window: float | None = None
+    window_share: float = 0.0
+    hidden_bytes: Any = 0.0
+    layers: int = 0
+    moe_layers: int = 0
+    kv_heads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("flops_per_token", "kv_bytes_per_token", "common_bytes", "expert_bytes", "lookup_bytes"):
+            check_range(name, getattr(self, name), 0)
+        check_range("window_share", self.window_share, 0, 1)
+        if self.is_moe:
+            check_experts(self.experts, self.experts_per_token)
+        elif not every(self.expert_bytes == 0):
+            raise ParameterError(f"experts = {self.experts} is not allowed: expert_bytes = {self.expert_bytes}")
+
+    @property
+    def is_moe(self) -> bool:
+        """Whether there are routed experts."""
+        return not known((self.experts == 0) & (self.experts_per_token == 0))
+
+    @property
+    def weight_bytes(self):
+        """All weights, byte."""
+        return self.common_bytes + self.lookup_bytes + self.experts * self.expert_bytes
+
+    def keys(self, context):
+        """Keys in reach of a token after ``context`` tokens, averaged over layers."""
+        if self.window is None:
+            return context
+        return (1 - self.window_share) * context + self.window_share * minimum(context, self.window)
+
+    def kv_bytes(self, context):
+        """KV cache of one sequence of ``context`` tokens, byte."""
+        return self.kv_bytes_per_token * self.keys(context)
+
+    def expert_bytes_read(self, tokens):
+        """Expected bytes of routed experts that a step of ``tokens`` touches."""
+        if not self.is_moe:
+            return 0 * self.common_bytes
+        return expected_distinct(self.experts, self.experts_per_token, tokens) * self.expert_bytes
+
+
+def model_from_parameters(
+    name: str,
+    common_parameters,
+    expert_parameters=0.0,
+    experts=0,
+    experts_per_token=0,
+    *,
+    bytes_per_parameter=2.0,
+    **rest,
+) -> ServedModel:
+    """A model of which only counts are known: 2 FLOP per active parameter and token.
+
+    ``model_from_parameters("GPT-4", 55e9, 111e9, 16, 2)``; without experts a dense model. ``rest`` are
+    further fields of :class:`ServedModel`.
+    """
+    check_range("common_parameters", common_parameters, 0)
+    check_range("bytes_per_parameter", bytes_per_parameter, 0, open_low=True)
+    return ServedModel(
+        name=name,
+        common_bytes=common_parameters * bytes_per_parameter,
+        flops_per_token=2.0 * (common_parameters + experts_per_token * expert_parameters),
+        expert_bytes=expert_parameters * bytes_per_parameter,
+        experts=experts,
+        experts_per_token=experts_per_token,
+        **rest,
+    )
+
+
+def model_from_architecture(
+    arch: Architecture, *, weights: str = "bf16", kv: str = "bf16", hidden: str = "bf16"
+) -> ServedModel:
+    """A model from its architecture, with weights, KV cache and hidden states at named precisions."""
+    size = bytes_per_value(weights)
+    count = parameter_count(arch)
+    looked_up = count.positional + (0 if arch.tied_embeddings else count.embedding)
+    return ServedModel(
+        name=arch.name,
+        common_bytes=(count.total - count.experts - looked_up) * size,
+        flops_per_token=2.0 * matmul_parameters(arch),
+        kv_bytes_per_token=kv_bytes_per_token(arch, bytes_per_value(kv)),
+        expert_bytes=arch.moe_layers * arch.expert_parameters * size,
+        experts=arch.n_experts,
+        experts_per_token=arch.experts_per_token,
+        lookup_bytes=looked_up * size,
+        decode_flops_per_key=float(arch.attention_layers * attention_flops_per_key(arch, absorbed=True)),
+        prefill_flops_per_key=float(arch.attention_layers * attention_flops_per_key(arch)),
+        window=arch.window,
+        window_share=arch.n_window_layers / (arch.attention_layers or 1),
+        hidden_bytes=arch.hidden_size * bytes_per_value(hidden),
+        layers=arch.n_layers,
+        moe_layers=arch.moe_layers,
+        kv_heads=1 if arch.latent else arch.n_kv_heads,
+    )
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a model and its sequences take of a system's memory; bytes of all accelerators together.
+
+    ``max_sequences`` is how many sequences of this context fit beside the weights (0 if the weights
+    alone do not fit, infinite without KV cache); ``missing_bytes`` is 0 where it fits.
+    """
+
+    weight_bytes: Any
+    kv_bytes: Any
+    memory_bytes: Any
+    missing_bytes: Any
+    max_sequences: Any
+    fits: Any
+
+
+def capacity(
+    model: ServedModel, system: System, batch, context, split: Split | None = None, *, reserve_bytes=None
+) -> Capacity:
+    """Whether the weights and the KV cache of ``batch`` sequences of ``context`` tokens fit.
+
+    ``split`` None is tensor parallelism over the whole system. ``reserve_bytes`` of each accelerator are
+    kept for activations and the runtime (None: nothing).
+    """
+    split = _split(system, split)
+    batch, context = check_range("batch", batch, 1), check_range("context", context, 0)
+    n = split.accelerators
+    memory = system.accelerator.memory_bytes
+    if reserve_bytes is not None:
+        memory = memory - check_range("reserve_bytes", reserve_bytes, 0)
+    weights = held_weights(model.common_bytes + model.lookup_bytes, model.experts * model.expert_bytes, split)
+    sequence = model.kv_bytes(context)
+    local_batch = maximum(batch / split.data, 1.0)  # a copy without a sequence holds no less than its weights
+    kv = kv_bytes_per_accelerator(local_batch * split.data * sequence, split, model.kv_heads)
+    free = maximum(memory - weights, 0 * memory)
+    missing = maximum(weights + kv - memory, 0 * memory)
+    each = kv_bytes_per_accelerator(split.data * sequence, split, model.kv_heads)
+    has_kv = each > 0
+    most = where(has_kv, split.data * floor(free / where(has_kv, each, memory) * (1 + 1e-12)), float("inf"))
+    return Capacity(
+        weights * n, kv * n, memory * n, missing * n, where(weights <= memory, most, 0.0), weights + kv <= memory
+    )
+
+
+@dataclass(frozen=True)
+class Service:
+    """One decode or prefill step of a split system, and the rates that follow from it.
+
+    ``tokens`` are produced (decode) or read (prefill) in ``step.seconds`` on ``accelerators``;
+    ``bytes_read`` (a part that several hold is read by each), ``kv_bytes_read`` of them for the KV cache, and
+    ``flops`` are those of all accelerators in that time; ``memory_bandwidth`` and ``peak_flops`` are of one.
+    """
+
+    step: Step
+    tokens: Any
+    bytes_read: Any
+    flops: Any
+    accelerators: Any
+    memory_bandwidth: Any
+    peak_flops: Any
+    kv_bytes_read: Any = 0.0
+
+    @property
+    def seconds(self):
+        """Time per output token of each sequence (decode), time to the first token (prefill), s."""
+        return self.step.seconds
+
+    @property
+    def tokens_per_second_per_user(self):
+        """Speed that one user of a decode step sees, 1 ÷ TPOT."""
+        return 1 / self.step.seconds
+
+    @property
+    def tokens_per_second(self):
+        """Tokens per second of the whole system."""
+        return self.tokens / self.step.seconds
+
+    @property
+    def tokens_per_second_per_accelerator(self):
+        """Tokens per second of one accelerator."""
+        return self.tokens_per_second / self.accelerators
+
+    @property
+    def mbu(self):
+        """Share of the memory bandwidth in use."""
+        return self.bytes_read / (self.step.seconds * self.accelerators * self.memory_bandwidth)
+
+    @property
+    def mfu(self):
+        """Share of the dense peak in use for the model's own FLOP."""
+        return self.flops / (self.step.seconds * self.accelerators * self.peak_flops)
+
+
+def decode(model: ServedModel, system: System, batch, context, split: Split | None = None, **assumptions) -> Service:
+    """One decode step: each of ``batch`` sequences gets a token after ``context`` tokens.
+
+    The batch is divided over data copies, and over as many microbatches as there are stages, so that
+    a token waits for all stages one after another while other microbatches keep them busy.
+
+    Parameters
+    ----------
+    split
+        None: tensor parallelism over the whole system.
+    **assumptions
+        ``precision`` of the arithmetic ("bf16"), ``links`` (True: count communication where the model
+        gives its hidden state and layers), ``algorithm`` of collectives, and the efficiencies,
+        ``bound`` and ``overlap`` of :func:`roofline`.
+    """
+    context = check_range("context", context, 0)
+    keys = model.keys(context)
+    flops = model.flops_per_token + model.decode_flops_per_key * keys
+    return _serve(model, system, batch, 1, model.kv_bytes_per_token * keys, flops, split, **assumptions)
+
+
+def prefill(model: ServedModel, system: System, batch, prompt, split: Split | None = None, **assumptions) -> Service:
+    """Reading ``batch`` prompts of ``prompt`` tokens: ``seconds`` is the floor of TTFT without queueing.
+
+    Attention is causal, the KV cache is written once, and the output head counts for every token (an
+    engine may skip it for all but the last). Parameters and errors as for :func:`decode`.
+    """
+    prompt = check_range("prompt", prompt, 1)
+    reach = model.keys(prompt)
+    pairs = prompt * (prompt + 1) / 2
+    if model.window is not None:
+        inner = minimum(prompt, model.window)
+        windowed = inner * (inner + 1) / 2 + (prompt - inner) * inner
+        pairs = (1 - model.window_share) * pairs + model.window_share * windowed
+    flops = prompt * model.flops_per_token + model.prefill_flops_per_key * pairs
+    return _serve(model, system, batch, prompt, model.kv_bytes_per_token * reach, flops, split, **assumptions)
+
+
+def _serve(
+    model, system, batch, tokens, kv_bytes, flops, split, *, precision="bf16", links=True, algorithm="direct", **roof
+) -> Service:
+    """One pass of ``tokens`` tokens of each sequence; ``kv_bytes`` and ``flops`` are per sequence."""
+    split = _split(system, split)
+    batch = check_range("batch", batch, 1)
+    chip = system.accelerator
+    peak = chip.peak(precision)
+    in_flight = minimum(split.pipeline, maximum(batch / split.data, 1.0))  # microbatches
+    sequences = maximum(batch / (split.data * split.pipeline), 1.0)  # of one microbatch, on one copy
+    moved = tokens * sequences
+    pooled = moved * (split.expert_shards / split.tensor)  # tokens that share one set of experts
+    experts = model.expert_bytes_read(pooled) / split.expert_shards
+    cache = sequences * kv_bytes / kv_shards(split, model.kv_heads)
+    read = model.common_bytes / split.tensor + experts + cache
+    link_s = None
+    if links and model.layers:
+        link_s = _link_seconds(model, system, split, moved, algorithm)
+    step = roofline(read, sequences * flops / split.tensor, chip.memory_bandwidth, peak, link_s, **roof)
+    busy = split.tensor * minimum(split.data, batch) * in_flight
+    return Service(
+        step, batch * tokens, read * busy, batch * flops, split.accelerators, chip.memory_bandwidth, peak, cache * busy
+    )
+
+
+def _link_seconds(model, system, split, tokens, algorithm):
+    """Communication of one pass of ``tokens`` tokens on each data copy, s.
+
+    Two all-reduces a layer. Where experts are spread, two all-to-alls (to the experts and back) take the place
+    of the second, and accelerators that share an expert gather its tokens and add up their parts. Stages follow
+    one another: each hands its tokens to the next.
+    """
+
+    def seconds(kind, size, members):
+        return group_seconds(
+            kind, size, members, system.domain_size, system.scale_up, system.scale_out, algorithm=algorithm
+        )
+
+    hidden = tokens * model.hidden_bytes
+    spread = where((split.expert > 1) | (split.expert_shards > split.tensor * (1 + 1e-9)), 1.0, 0.0) * model.moe_layers
+    total = (2 * model.layers - spread) * seconds("all-reduce", hidden, split.tensor)
+    if not known(split.pipeline == 1):
+        stages = split.expert_shards * split.pipeline
+        total = total + (split.pipeline - 1) * seconds("point-to-point", hidden, stages)
+    if not known(spread == 0):
+        copies = minimum(model.experts_per_token, split.expert)  # a token goes to each group at most once
+        sent = copies * hidden / split.tensor
+        exchanges = where(split.expert > 1, 2.0, 0.0) * seconds("all-to-all", sent, split.expert_shards)
+        total = total + spread * exchanges
+        if not known(split.expert_tensor == 1):
+            size = sent * split.expert_tensor
+            total = total + spread * seconds("all-reduce", size, split.expert_tensor)
+    return total
+
+
+def _check_positive(**values) -> None:
+    for name, value in values.items():
+        check_range(name, value, 0, open_low=True)
+
+
+def _split(system: System, split: Split | None) -> Split:
+    if split is None:
+        return Split(tensor=system.accelerators)
+    if not every(split.accelerators <= system.accelerators):
+        raise ParameterError(
+            f"split = {split.accelerators} accelerators is not allowed: {system.name} has {system.accelerators}"
+        )
+    return split

@@ -1,0 +1,470 @@
+"""Executing notebooks, with the committed assumptions or a reader's own; nothing else changes from run to run."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_economics.facts import ROOT
+from llm_economics.facts.parameters import PARAMETERS, Parameter
+from llm_economics.formulas.elementwise import ParameterError
+
+if TYPE_CHECKING:
+    import nbformat
+    import pandas
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS"), "1")
+"""Environment of a kernel that shares the processors with others."""
+
+QUIET = ["--IPKernelApp.log_level=40"]
+"""Argument of a kernel that reports errors only: its warnings would break a progress bar."""
+
+_FLOAT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INT = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the execution of one notebook ended: ``cell`` is the number in its brackets, ``[7]``, where it stopped."""
+
+    chapter: str
+    seconds: float
+    cell: int | None = None
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the notebook ran to its end and its output was stored."""
+        return not self.reason
+
+    def __str__(self) -> str:
+        place = f", cell [{self.cell}]" if self.cell else ""
+        return f"{self.chapter}{place}: {self.reason or 'done'}"
+
+
+def chapters(folder: Path | None = None) -> dict[str, Path]:
+    """The notebooks that take parameters, by the name of their file; those of the book if no folder is given."""
+    paths = sorted((folder or ROOT / "chapters").glob("*.ipynb"))
+    return {path.stem: path for path in paths if _parameters_cell(path) is not None}
+
+
+def _parameters_cell(path: Path) -> str | None:
+    found = path.stat()
+    return _read_parameters_cell(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=256)
+def _read_parameters_cell(path: Path, changed: int, size: int) -> str | None:
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if "parameters" in cell["metadata"].get("tags", ()):
+            return "".join(cell["source"])
+    return None
+
+
+def defaults(path: Path) -> dict[str, int | float | str]:
+    """The parameters of a chapter and the values it has for them."""
+    lines = ast.parse(_parameters_cell(path) or "").body
+    return {line.target.id: ast.literal_eval(line.value) for line in lines if isinstance(line, ast.AnnAssign)}
+
+
+def parse_value(name: str, text: str) -> int | float | str:
+    """The value that a text stands for, by the type of the parameter.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such parameter, or the text is no plain literal of its type, or out of range.
+    """
+    kind = parameter(name).type
+    if kind is str:
+        return checked(name, text)
+    if len(text) > 40 or not (_INT if kind is int else _FLOAT).fullmatch(text):
+        wanted = "a whole number" if kind is int else "a number"
+        raise ParameterError(f"{name} = {text[:60]!r} is not allowed: it must be {wanted} ({PARAMETERS[name].unit})")
+    return checked(name, kind(text))
+
+
+def parameter(name: str) -> Parameter:
+    """The entry of the table of parameters.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name; lists the nearest.
+    """
+    if name not in PARAMETERS:
+        raise ParameterError(f"no parameter {str(name)[:60]!r}{nearest(name, PARAMETERS)}")
+    return PARAMETERS[name]
+
+
+def checked(name: str, value: Any) -> int | float | str:
+    """The value in the type of its parameter, or one line that says what is allowed.
+
+    Raises
+    ------
+    ParameterError
+        If it has another type, lies out of range or is no finite number.
+    """
+    known = parameter(name)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ParameterError(f"{name} = {value!r} is not allowed: it must be a finite number")
+    if isinstance(value, int) and abs(value) > 10**300:  # too long to be printed, or to become a float
+        raise ParameterError(f"{name} is not allowed: it must be a number of at most 300 digits")
+    return known.type(known.check(name, value))
+
+
+@cache
+def library() -> str:
+    """The package's version and a digest of its code and data: what, besides itself, a notebook's outputs hang on."""
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    code = (path for kind in ("py", "txt", "json") for path in package.glob(f"*.{kind}"))
+    for path in sorted([*code, *(ROOT / "data").glob("*.csv")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"{version('llm-economics')} {digest.hexdigest()[:16]}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known names that are closest to one that is not known, as the end of an error's line."""
+    known = list(known)
+    found = difflib.get_close_matches(str(name)[:60], known, n=3, cutoff=0.5)
+    if found:
+        return f"; nearest: {', '.join(found)}"
+    return f"; known: {', '.join(known)}" if len(known) <= 20 else ""
+
+
+def assign(
+    values: Mapping[str, Any], chapter_slugs: Iterable[str] | None = None, folder: Path | None = None
+) -> dict[str, dict[str, Any]]:
+    """Which chapter gets which values: every name, type and range is checked before anything runs.
+
+    Parameters
+    ----------
+    values
+        ``{"mfu": 0.3}`` for every chapter that has it; ``{"kv-cache:batch": 8}`` or
+        ``{"kv-cache": {"batch": 8}}`` for one chapter, which then counts before the former.
+    chapter_slugs
+        The chapters that are to run, all if not given. A value that none of them takes is refused.
+    folder
+        Where the chapters are; those of the book if not given.
+
+    Returns
+    -------
+    dict
+        For each chapter that is to run its own values, in the types of the parameters; maybe none.
+
+    Raises
+    ------
+    ParameterError
+        Names what is unknown, with the nearest known names, or what is not allowed.
+    """
+    found = chapters(folder)
+    slugs = list(found if chapter_slugs is None else chapter_slugs)
+    for slug in slugs:
+        known_chapter(slug, found)
+    takes = {slug: defaults(found[slug]) for slug in slugs}
+    everywhere: list[tuple[str, str, Any]] = []
+    single: list[tuple[str, str, Any]] = []
+    for key, value in values.items():
+        slug, colon, name = str(key).rpartition(":")
+        if colon or isinstance(value, Mapping):
+            slug = slug if colon else str(key)
+            known_chapter(slug, found)
+            if slug not in takes:
+                raise ParameterError(f"{slug} is not among the chapters that run: {', '.join(slugs)}")
+            for own, given in ({name: value} if colon else value).items():
+                if parameter(own) and own not in takes[slug]:
+                    raise ParameterError(f"{slug} has no parameter {own}{nearest(own, takes[slug])}")
+                single.append((slug, own, checked(own, given)))
+        else:
+            given = checked(name, value)
+            having = [slug for slug in slugs if name in takes[slug]]
+            if not having:
+                raise ParameterError(f"no chapter that is to run has a parameter {name}: {', '.join(slugs)}")
+            everywhere += [(slug, name, given) for slug in having]
+    assigned: dict[str, dict[str, Any]] = {slug: {} for slug in slugs}
+    for slug, name, given in (*everywhere, *single):
+        assigned[slug][name] = given
+    return assigned
+
+
+def known_chapter(slug: str, known: Iterable[str]) -> None:
+    """Stop with one line that lists the nearest if there is no such chapter.
+
+    Raises
+    ------
+    ParameterError
+        Names the chapter.
+    """
+    if slug not in known:
+        raise ParameterError(f"no chapter {str(slug)[:60]!r}{nearest(slug, known)}")
+
+
+def run_notebook(
+    source: Path, output: Path, values: Mapping[str, Any], *, env: Mapping[str, str] | None = None
+) -> Outcome:
+    """Execute a notebook with papermill in its own folder and store the executed copy.
+
+    The copy is written whole or not at all, and a notebook that fails leaves an earlier copy as
+    it is. Without values it is what :func:`execute` gives. Other threads of the process must
+    not start kernels meanwhile, since ``env`` passes through ``os.environ``.
+
+    Parameters
+    ----------
+    values
+        Plain numbers and text by name, as :func:`assign` gives them.
+    env
+        Environment variables that the kernel gets besides those of this process.
+
+    Raises
+    ------
+    ParameterError
+        If a value is neither a finite number nor short text, or the notebook has no such parameter.
+    """
+    import time
+
+    import nbformat
+    from papermill.exceptions import PapermillExecutionError
+
+    source, output = source.resolve(), output.resolve()
+    has = defaults(source)
+    for name, value in values.items():
+        if name not in has:
+            raise ParameterError(f"{source.stem} has no parameter {str(name)[:60]!r}{nearest(name, has)}")
+        if not isinstance(value, (int, float, str)) or len(repr(value)) > 400 or value in (math.inf, -math.inf):
+            raise ParameterError(f"{name} of {source.stem} is not allowed: it must be a number or short text")
+    start = time.monotonic()
+    cell, reason, kept = None, "", {name: os.environ.get(name) for name in env or ()}
+    os.environ.update(env or {})
+    try:
+        notebook = _papermill(nbformat.read(source, as_version=4), source.parent, values)
+        write_atomic(output, nbformat.writes(notebook) + "\n")
+    except PapermillExecutionError as error:
+        cell, reason = error.exec_count, f"{error.ename}: {error.evalue}"
+    except Exception as error:  # a kernel that died or never came, a disk that is full: the other notebooks go on
+        reason = f"{type(error).__name__}: {error}"
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    return Outcome(source.stem, time.monotonic() - start, cell, " ".join(reason.split())[:500])
+
+
+def _papermill(notebook: nbformat.NotebookNode, folder: Path, values: Mapping[str, Any]) -> nbformat.NotebookNode:
+    """The executed notebook; cells, metadata and identifiers as :func:`execute` leaves them."""
+    import logging
+
+    import nbformat
+    from papermill import execute_notebook
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    done = execute_notebook(
+        notebook,
+        None,
+        dict(values),
+        progress_bar=False,
+        request_save_on_cell_execute=False,
+        autosave_cell_every=0,
+        execution_timeout=600,
+        record_timing=False,
+        shutdown_kernel="immediate",
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=QUIET,
+    )
+    for cell in done.cells:
+        cell.metadata.pop("papermill", None)
+        if "injected-parameters" in cell.metadata.tags:
+            cell.id = "injected-parameters"
+        if not cell.metadata.tags:
+            del cell.metadata["tags"]
+    done.metadata = nbformat.from_dict(METADATA)
+    return done
+
+
+class _Enough(BaseException):
+    """Ends the evaluation of a chapter; no handler of a cell takes it."""
+
+
+def evaluate(
+    path: Path, values: Mapping[str, Any] | None = None, *, until: Callable[[Any], bool] | None = None
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Run a chapter's code cells in this process, without a kernel: what it records, in a fraction of a second.
+
+    Parameters
+    ----------
+    values
+        Parameters in place of the chapter's own, as papermill would put them.
+    until
+        Takes each verdict and result as it is made; once it says true, the rest of the chapter is left out.
+
+    Returns
+    -------
+    tuple
+        Verdicts by claim and results by name; a verdict has the keys of its record, numbers of results are not rounded.
+
+    Raises
+    ------
+    ParameterError
+        If the chapter has no such parameter, or refuses a value.
+    """
+    import contextlib
+    import io
+
+    from llm_economics.book import claims
+
+    shown: list[Any] = []
+
+    def show(thing: Any) -> None:
+        shown.append(thing)
+        if until is not None and until(thing):
+            raise _Enough
+
+    unknown = set(values or ()) - set(defaults(path))
+    if unknown:
+        raise ParameterError(f"{path.stem} has no parameter {', '.join(sorted(unknown))}")
+    kept, claims._show = claims._show, show
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(_Enough):
+            for code, takes_parameters in _code(path, path.stat().st_mtime_ns):
+                exec(code, namespace)
+                if takes_parameters:
+                    namespace.update(values or {})
+    finally:
+        claims._show = kept
+    verdicts = {thing.id: thing.record() for thing in shown if isinstance(thing, claims.Verdict)}
+    return verdicts, {thing.name: vars(thing) for thing in shown if isinstance(thing, claims.Result)}
+
+
+@lru_cache(maxsize=32)
+def _code(path: Path, changed: int) -> list[tuple[Any, bool]]:
+    """The compiled code cells of a notebook, and which of them holds its parameters."""
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    return [
+        (compile("".join(cell["source"]), path.stem, "exec"), "parameters" in cell["metadata"].get("tags", ()))
+        for cell in cells
+    ]
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def parameters_of(path: Path) -> dict[str, dict[str, str]]:
+    """The parameters of a notebook as papermill sees them: for each its type, default (as text) and help."""
+    import papermill
+
+    return {
+        name: {"type": row["inferred_type_name"], "default": row["default"], "help": row["help"]}
+        for name, row in papermill.inspect_notebook(str(path)).items()
+    }
+
+
+def parameter_table(folder: Path | None = None) -> pandas.DataFrame:
+    """Every parameter of the chapters in a folder: meaning, unit, default, what is allowed, which chapters have it."""
+    import pandas
+
+    from llm_economics.book.claims import chapters_folder
+
+    rows: dict[str, dict[str, str]] = {}
+    for path in sorted((folder or chapters_folder()).glob("*.ipynb")):
+        for name, found in parameters_of(path).items():
+            known = PARAMETERS[name]
+            fresh = {"name": name, "meaning": known.meaning, "unit": known.unit, "default": found["default"]}
+            row = rows.setdefault(name, fresh | {"allowed": known.allowed, "chapters": ""})
+            row["chapters"] = f"{row['chapters']}, {path.stem}".removeprefix(", ")
+    return pandas.DataFrame([rows[name] for name in sorted(rows)])
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    """Run a notebook from top to bottom in its own folder; outputs, minimal metadata, no times.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell fails.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=600,
+        extra_arguments=QUIET,
+        record_timing=False,
+        shutdown_kernel="immediate",
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    notebook.metadata = nbformat.from_dict(METADATA)
+    return notebook
+
+
+def refresh(path: Path) -> bool:
+    """Run a notebook and store its outputs in it, whole or not at all; True if the file changed."""
+    import nbformat
+
+    before = path.read_text(encoding="utf-8")
+    after = nbformat.writes(execute(path)) + "\n"
+    if after == before:
+        return False
+    write_atomic(path, after)
+    return True
+
+
+def refresh_all(paths: list[Path], jobs: int = 2) -> dict[Path, Exception | bool]:
+    """Refresh several notebooks, ``jobs`` at a time; for each, whether it changed or why it failed."""
+
+    def one(path: Path) -> Exception | bool:
+        try:
+            return refresh(path)
+        except Exception as error:  # reported by the caller; the others go on
+            return error
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return dict(zip(paths, pool.map(one, paths), strict=True))
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m llm_economics.reruns.notebooks NOTEBOOK…``: run the notebooks and store their outputs."""
+    failed = 0
+    for path, outcome in refresh_all([Path(argument) for argument in arguments]).items():
+        if isinstance(outcome, Exception):
+            failed = 1
+            print(f"{path}: failed\n{outcome}", file=sys.stderr)
+        else:
+            print(f"{path}: {'changed' if outcome else 'same'}")
+    return failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
