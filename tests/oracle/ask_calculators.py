@@ -480,7 +480,7 @@ def main(name: str, file: str | None = None) -> None:
     order = list(QUESTIONS)
     for row in rows:
         row |= {"calculator": name, "version": version, "unit": QUESTIONS[row["question"]]}
-        row |= {"source_title": f"{name} {version} (PyPI)", "source_url": f"https://pypi.org/project/{name}/{version}/"}
+        row |= {"source_title": f"{name} {version} (PyPI)", "source_url": f"PyPI package {name} {version}"}
         row |= {"date": date.today().isoformat(), "confidence": "primary"}
         row["confidence_note"] = "" if row["value"] == "" else "run as printed in the column asked"
         row |= {key: plain(row[key]) for key in ("value", "low", "high") if row[key] != ""}

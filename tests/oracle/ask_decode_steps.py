@@ -93,7 +93,7 @@ DESIGN = [
 ]
 SOURCE = {
     "source_title": "aiconfigurator 0.12.0 (PyPI wheel, Apache-2.0), kernel timings interpolated and summed",
-    "source_url": "https://pypi.org/project/aiconfigurator/0.12.0/",
+    "source_url": "PyPI package aiconfigurator 0.12.0",
     "date": "2026-11",
     "confidence": "primary",
     "confidence_note": "measured kernels, interpolated; not an end-to-end run",
