@@ -1,5 +1,8 @@
 """Calibrated decode steps: left-out errors, chips never fitted, floors, intervals, determinism, refusals."""
 
+import json
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -235,3 +238,21 @@ def test_fp8_and_refusals():
         calibration.leave_out(ROWS, "system")
     with pytest.raises(ParameterError, match="by = 'modell'"):
         calibration.leave_out(ROWS, "modell")
+
+
+def test_what_is_kept_is_what_the_rows_give():
+    kept, found = json.loads(calibration.FITTED.read_text(encoding="utf-8")), calibration.refit()
+    assert kept["chips"] == found["chips"]
+    assert kept["spread"] == pytest.approx(found["spread"], rel=1e-6), "python -m llm_economics.evidence.calibration"
+    assert kept["efficiencies"] == pytest.approx(found["efficiencies"], rel=1e-6)
+
+
+def test_an_expected_step_needs_neither_pandas_nor_scipy():
+    code = """
+import sys
+from llm_economics import facts
+from llm_economics.evidence import calibration
+calibration.fitted(), calibration.spread(), calibration.chips()
+print(*({"pandas", "scipy"} & set(sys.modules)))
+"""
+    assert not subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

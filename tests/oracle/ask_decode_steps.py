@@ -8,8 +8,8 @@ It interpolates the timings of single kernels that its authors measured, and add
 rows of data/decode_step_timings.csv back to the last digit; those are left out here. A row is missing where the
 weights and the cache do not fit or the engine has no timings. Three designs, each the same for every engine:
 
-fit     steps of H100s, on which the constants of `llm_economics.evidence.calibration` are fitted, and steps of A100s, on which
-        its one factor for an older generation hangs;
+fit     steps of H100s, on which the constants of `llm_economics.evidence.calibration` are fitted, and steps of
+        A100s, on which its one factor for an older generation hangs;
 form    steps of newer chips, in view while the form of the calibration was chosen; nothing is fitted on them.
         Sixteen were drawn by lot as a test of an earlier form; what they showed of all-reduces led to the present one;
 test    steps of the same chips, drawn by lot and asked for once, after the form stood. One starting value of the

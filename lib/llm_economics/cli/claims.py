@@ -19,14 +19,17 @@ import click
 )
 def claims(as_json: bool, folder: Path | None) -> None:
     """List every claim of the five articles with its verdict."""
-    from llm_economics.book.claims import NOT_YET, scorecard
+    from llm_economics.book.claims import NOT_YET, chapters_folder, scorecard
     from llm_economics.formulas.elementwise import ParameterError
 
     if folder is not None and (folder / "chapters").is_dir():
         folder /= "chapters"
     rows = scorecard(folder)
-    if folder is not None and all(row["verdict"] == NOT_YET for row in rows):
-        raise ParameterError(f"--from {folder} is not allowed: no notebook there holds a verdict")
+    if all(row["verdict"] == NOT_YET for row in rows):
+        if folder is not None:
+            raise ParameterError(f"--from {folder} is not allowed: no notebook there holds a verdict")
+        where = f"no notebook in {chapters_folder()} holds a verdict"
+        raise ParameterError(f"{where}: name the folder of the book's chapters with --from or LLM_ECONOMICS_CHAPTERS")
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return

@@ -16,18 +16,19 @@ rows count less (soft L1), held near round figures where rows say little.
 Nothing belongs to a chip: what is fitted on one is used on the next with the figures of its data sheet. One factor,
 ``before_fp8``, belongs to a generation. And nothing belongs to a serving engine: the expectation is for the middle one.
 By what engines differ on the same step, every forecast that does not know the engine is wrong (:func:`least_error`).
+
+``calibration.json`` keeps what the fit gave; ``python -m llm_economics.evidence.calibration`` writes it anew.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import json
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas
-from scipy.optimize import least_squares
-from scipy.special import ndtri
 
 from llm_economics import facts
 from llm_economics.formulas import serving
@@ -35,6 +36,11 @@ from llm_economics.formulas.elementwise import ParameterError, check_choice, max
 from llm_economics.formulas.hardware import Link, System
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.routing import expected_distinct
+
+if TYPE_CHECKING:
+    import pandas
+
+FITTED = Path(__file__).with_suffix(".json")
 
 ACTIVATION_PASSES = 12
 """Hidden states that the elementwise kernels of a layer read or write for each token: two residual additions with
@@ -190,7 +196,11 @@ def _most_experts(model: serving.ServedModel, tokens, groups):
     touched = expected_distinct(model.experts, model.experts_per_token, tokens)
     mean = touched / groups
     variance = mean * (1 - 1 / groups) * (model.experts - touched) / max(model.experts - 1, 1)
-    score = maximum(ndtri((groups - 0.375) / (groups + 0.25)), 0.0) if groups > 1 else 0.0
+    score = 0.0
+    if groups > 1:
+        from scipy.special import ndtri
+
+        score = maximum(ndtri((groups - 0.375) / (groups + 0.25)), 0.0)
     return np.clip(mean + score * np.sqrt(variance), maximum(mean, 1.0), maximum(model.experts / groups, 1.0))
 
 
@@ -236,6 +246,8 @@ def fit(rows: pandas.DataFrame) -> Efficiencies:
 
 
 def _fit(columns: np.ndarray, measured: np.ndarray) -> Efficiencies:
+    from scipy.optimize import least_squares
+
     believed, deviation = np.array(list(BELIEFS.values())).T
     fractions = np.array([name in ("weight", "kv", "compute", "link") for name in NAMES])
     most = np.where(fractions, -np.log(believed) / deviation, np.inf)  # unknowns: log, in standard deviations
@@ -321,6 +333,8 @@ def fitted_rows(chip: str = "h100_sxm") -> pandas.DataFrame:
     ParameterError
         If ``chip`` is neither "h100_sxm" nor "a100_sxm".
     """
+    import pandas
+
     check_choice("chip", chip, ("h100_sxm", "a100_sxm"))
     more = facts.load("decode_step_timings_more")
     rows = pandas.concat([facts.load("decode_step_timings"), more[more["part"] == "fit"].drop(columns="part")])
@@ -341,13 +355,6 @@ def unseen_rows(part: str = "test") -> pandas.DataFrame:
     check_choice("part", part, ("test", "form"))
     more = facts.load("decode_step_timings_more")
     return more[more["part"] == part].drop(columns="part").reset_index(drop=True)
-
-
-@cache
-def chips() -> frozenset[str]:
-    """Names, as in ``data/hardware.csv``, of the accelerators of which steps are among the timings."""
-    rows = facts.load("decode_step_timings_more")
-    return frozenset(facts.system(name, 1).accelerator.name for name in rows["system"].unique())
 
 
 def contradicted(rows: pandas.DataFrame) -> np.ndarray:
@@ -384,23 +391,47 @@ def least_error(rows: pandas.DataFrame) -> float:
     return sum(min(np.abs(one / times - 1).sum() for one in times) for times in step) / len(rows)
 
 
-@cache
-def fitted() -> Efficiencies:
-    """The efficiencies in use, fitted on :func:`fitted_rows`: the H100's rows first, then ``before_fp8`` alone."""
-    base, old = fit(fitted_rows()), fitted_rows("a100_sxm")
-    return replace(base, before_fp8=float(np.median(old["tpot_ms"] / predict(old, base))))
+def refit() -> dict[str, Any]:
+    """What :func:`fitted`, :func:`spread` and :func:`chips` give, made from the rows, as ``calibration.json`` keeps it.
 
-
-@cache
-def spread() -> tuple[float, float]:
-    """Measured ÷ predicted, 5th and 95th percentile, over the steps of new chips, part "form".
-
-    The A100 is left aside: without its own rows nothing says what ``before_fp8`` is.
+    The H100's rows first, then ``before_fp8`` alone on the A100's. The spread is that of measured ÷ predicted, 5th and
+    95th percentile, over the steps of new chips, part "form"; the A100 is left aside, for without its own rows nothing
+    says what ``before_fp8`` is.
     """
+    base, old = fit(fitted_rows()), fitted_rows("a100_sxm")
+    found = replace(base, before_fp8=float(np.median(old["tpot_ms"] / predict(old, base))))
     rows = unseen_rows("form")
     rows = rows[~contradicted(rows)]
-    low, high = np.quantile(rows["tpot_ms"] / predict(rows), (0.05, 0.95))
-    return float(low), float(high)
+    ratios = rows["tpot_ms"] / predict(rows, found)
+    timed = facts.load("decode_step_timings_more")["system"].unique()
+    return {
+        "efficiencies": asdict(found),
+        "spread": [float(value) for value in np.quantile(ratios, (0.05, 0.95))],
+        "chips": sorted({facts.system(name, 1).accelerator.name for name in timed}),
+    }
+
+
+@cache
+def _kept() -> dict[str, Any]:
+    return json.loads(FITTED.read_text(encoding="utf-8"))
+
+
+@cache
+def fitted() -> Efficiencies:
+    """The efficiencies in use, fitted on :func:`fitted_rows`."""
+    return Efficiencies(**_kept()["efficiencies"])
+
+
+def spread() -> tuple[float, float]:
+    """Measured ÷ predicted, 5th and 95th percentile, over the steps of new chips: see :func:`refit`."""
+    low, high = _kept()["spread"]
+    return low, high
+
+
+@cache
+def chips() -> frozenset[str]:
+    """Names, as in ``data/hardware.csv``, of the accelerators of which steps are among the timings."""
+    return frozenset(_kept()["chips"])
 
 
 def expected_decode(
@@ -427,3 +458,7 @@ def expected_decode(
     low, high = spread()
     bounds = (value, np.maximum(low * value, floor), high * value, floor)
     return Expected(*(float(x) if np.ndim(x) == 0 else np.asarray(x) for x in bounds))
+
+
+if __name__ == "__main__":
+    FITTED.write_text(json.dumps(refit(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -25,9 +25,11 @@ from llm_economics.formulas.elementwise import ParameterError
 if TYPE_CHECKING:
     import pandas
 
-ROOT = Path(__file__).resolve().parents[3]
-"""The folder that holds ``data/`` and ``chapters/``."""
-DATA = ROOT / "data"
+PACKAGE = Path(__file__).resolve().parents[1]
+ROOT = PACKAGE.parents[1]
+"""The folder that holds ``data/`` and ``chapters/``; an installed wheel has no chapters."""
+DATA = PACKAGE / "data" if (PACKAGE / "data").is_dir() else ROOT / "data"
+"""The facts: beside the library where it came as a wheel, else the book's own."""
 
 
 class CatalogError(ParameterError):
