@@ -15,7 +15,7 @@ from llm_economics.book import claims
 from llm_economics.facts import ROOT
 from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.formulas.hardware import BYTES_PER_VALUE
-from llm_economics.reruns.notebooks import evaluate, parameters_of
+from llm_economics.reruns.notebooks import evaluate, parameters_of, sources
 
 CHAPTER = "chapters/llama3-cluster-sizing.ipynb"
 
@@ -107,3 +107,15 @@ def test_the_stored_records_are_those_of_a_fresh_run(committed, path):
         name: claims.rounded(row["value"]) for name, row in results.items()
     }
     assert verdicts == {i: row for i, row in claims.verdicts().items() if row["chapter"] == path.stem}
+
+
+def test_a_digest_covers_every_room_and_every_fact():
+    names = {path.relative_to(ROOT).as_posix() for path in sources()}
+    library = "lib/llm_economics"
+    for folder in ("formulas", "checkpoints", "facts", "evidence", "book", "reruns"):
+        assert {path.relative_to(ROOT).as_posix() for path in (ROOT / library / folder).glob("*.py")} <= names
+    assert {
+        f"{library}/checkpoints/config_defaults.json",
+        f"{library}/facts/llm_units.txt",
+        "data/hardware.csv",
+    } <= names

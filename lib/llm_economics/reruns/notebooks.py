@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_economics.facts import ROOT
+from llm_economics.facts import DATA, ROOT
 from llm_economics.facts.parameters import PARAMETERS, Parameter
 from llm_economics.formulas.elementwise import ParameterError
 
@@ -131,12 +131,18 @@ def checked(name: str, value: Any) -> int | float | str:
     return known.type(known.check(name, value))
 
 
+def sources() -> list[Path]:
+    """The files that a notebook's outputs hang on, besides itself: rooms with their tables, and the facts."""
+    package = Path(__file__).parents[1]
+    rooms = [path for kind in ("py", "txt", "json") for path in package.glob(f"*/*.{kind}")]
+    return sorted([*(path for path in rooms if path.parent.name not in ("cli", "site")), *DATA.glob("*.csv")])
+
+
 @cache
 def library() -> str:
-    """The package's version and a digest of its code and data: what, besides itself, a notebook's outputs hang on."""
-    package, digest = Path(__file__).parent, hashlib.sha256()
-    code = (path for kind in ("py", "txt", "json") for path in package.glob(f"*.{kind}"))
-    for path in sorted([*code, *(ROOT / "data").glob("*.csv")]):
+    """The package's version and a digest of its :func:`sources`."""
+    digest = hashlib.sha256()
+    for path in sources():
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return f"{version('llm-economics')} {digest.hexdigest()[:16]}"
 
