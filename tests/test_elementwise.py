@@ -73,3 +73,23 @@ def test_choice():
 def test_every():
     assert ew.every(True) and not ew.every(False)
     assert ew.every(np.array([True, True])) and not ew.every(np.array([True, False]))
+
+
+def test_what_an_error_quotes_is_cut_and_clean_before_it_is_formatted():
+    walked = []
+    for _ in range(60):  # as text this would have 2^60 parts
+        walked = [walked, walked]
+    for value in (
+        walked,
+        {"a": walked},
+        10**5000,
+        -(10**400),
+        "x" * 10**6,
+        "a\nb\x1b[31m\u202e",
+        b"\xff\n",
+        float("nan"),
+    ):
+        line = ew.shown(value)
+        assert line.isprintable() and len(line) < 80
+    assert ew.shown(3) == "3" and ew.shown("a  b") == "'a b'" and ew.shown(None) == "None" and ew.shown([]) == "[]"
+    assert ew.shown([1, 2]) == "a list of 2" and ew.cleaned("a\nb") == "a b"

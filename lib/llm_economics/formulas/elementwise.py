@@ -17,18 +17,36 @@ __all__ = [
     "ceil",
     "check_choice",
     "check_range",
+    "cleaned",
     "every",
     "floor",
     "known",
     "log2",
     "maximum",
     "minimum",
+    "shown",
     "where",
 ]
 
 
 class ParameterError(ValueError):
     """A parameter has a value that is not allowed; the message is one line."""
+
+
+def cleaned(text: Any, most: int = 60) -> str:
+    """Text for one line of an error: cut before it is formatted, and of printable characters alone."""
+    text = str(text)[: 4 * most]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """A value as an error may quote it, in one line; a container is told by its kind and length, and not walked."""
+    if isinstance(value, (list, tuple, dict, set, frozenset)):
+        return f"a {type(value).__name__} of {len(value)}" if value else repr(value)
+    if isinstance(value, int) and abs(value) >= 10**most:
+        return f"a number of more than {most} digits"
+    text = cleaned(value, most)
+    return text if isinstance(value, (bool, int, float, type(None))) else repr(text)
 
 
 def _is_array(*values: Any) -> bool:

@@ -6,21 +6,17 @@ A scenario has a ``title``, a ``why``, ``parameters`` for every chapter that has
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from llm_economics.facts import ROOT
+from llm_economics.facts import ROOT, documents
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.reruns import notebooks
 from llm_economics.reruns.notebooks import nearest
 
 FOLDER = ROOT / "scenarios"
-LARGEST = 64_000  # bytes of a file
 LONGEST = {"title": 120, "why": 2000}  # characters
 KEYS = ("title", "why", "parameters", "chapters")
 
@@ -39,33 +35,6 @@ class Scenario:
     def values(self) -> dict[str, Any]:
         """Values for all chapters by name, and those for one by the chapter's name."""
         return {**self.parameters, **self.chapters}
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain data only; a key that stands twice is an error, and so are anchors, which can grow without end."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed")
-        return super().compose_node(parent, index)
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {str(key)[:60]!r} must be text")
-        if key in found:
-            raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: {key[:60]!r} stands twice")
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_implicit_resolver(  # 6.4e6 and 1e-3 are numbers, as in YAML 1.2 and in Python
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$", re.ASCII), list("-+.0123456789")
-)
 
 
 def names() -> list[str]:
@@ -88,11 +57,9 @@ def load(name: str) -> Scenario:
         path = FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise ParameterError(f"no file {str(path)[:200]!r}{nearest(path.stem, names())}")
-    if path.stat().st_size > LARGEST:
-        raise ParameterError(f"{path} is too large for a scenario: at most {LARGEST} bytes")
     try:
-        return parse(path.read_text(encoding="utf-8"), path.stem)
-    except (ParameterError, UnicodeDecodeError) as error:
+        return _scenario(documents.load(path), path.stem)
+    except ParameterError as error:
         raise ParameterError(f"{path.name}: {' '.join(str(error).split())}") from error
 
 
@@ -104,10 +71,10 @@ def parse(text: str, name: str) -> Scenario:
     ParameterError
         If anything is not allowed.
     """
-    try:
-        found = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ParameterError(f"no valid YAML: {' '.join(str(error).split())[:300]}") from error
+    return _scenario(documents.parse(text), name)
+
+
+def _scenario(found: Any, name: str) -> Scenario:
     if not isinstance(found, dict):
         raise ParameterError(f"a scenario has the keys {', '.join(KEYS)}")
     for key in found:
