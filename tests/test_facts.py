@@ -21,7 +21,7 @@ def broken_copy(folder, name, row=None, **cells):
     for column, cell in cells.items():
         table[row - 2][column] = cell
     with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.DictWriter(lines, columns)
+        writer = csv.DictWriter(lines, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(table)
     return folder

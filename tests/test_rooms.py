@@ -20,7 +20,7 @@ HOUSE = {
         "elementwise hardware routing architecture parallelism serving training speculation cost attribution",
     ),
     "checkpoints": (1, "config families"),
-    "facts": (2, "units parameters documents rows store chips models prices"),
+    "facts": (2, "units parameters documents rows bounds store chips models prices"),
     "evidence": (3, "calibration search scores sensitivity"),
     "book": (3, "claims figures"),
     "reruns": (4, "notebooks scenarios runs sweeps solving comparison"),

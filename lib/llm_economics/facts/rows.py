@@ -6,6 +6,8 @@ A new file needs a class here and a line in :data:`FILES`.
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +17,12 @@ from pydantic_core import PydanticCustomError
 
 _DATE = r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?"
 _DATE_OR_RANGE = rf"^{_DATE}(\.\.{_DATE})?$"
+EDITION = "2026-11-30"
+"""No fact of this edition is younger."""
+_SOURCE = (
+    r"https?://[\w.-]+\.\w{2,}|\w[\w.-]+/\w[\w.-]+|\w\.csv\b|PyPI package \S+ \d|arXiv:\d{4}\.\d"
+    r"|full-text copy|not seen|article [\w-]+-20\d\d|rows of this file|Epoch chip dataset"
+)
 Confidence = Literal["primary", "secondary", "aggregator", "derived", "unverified"]
 
 
@@ -44,6 +52,18 @@ def _check_ratio(row: Any, column: str, other: str, factor: float, within: float
         _refuse(column, value, f"it must be {factor:g} times {other} = {base:g}, within {within:.2%}")
 
 
+def _check_date(column: str, cell: str, day: str) -> None:
+    """Refuse a date, or a month or year, that is none or that lies after this edition."""
+    if not re.fullmatch(_DATE, day):
+        return  # text beside dates, where a column allows it
+    try:
+        date.fromisoformat(f"{day}-01-01" if len(day) == 4 else f"{day}-01"[:10])
+    except ValueError:
+        _refuse(column, cell, f"there is no {day}")
+    if day > EDITION[: len(day)]:
+        _refuse(column, cell, f"at the latest {EDITION}, the day of this edition")
+
+
 def as_number(cell: str) -> float | None:
     """A cell such as "8e9", "13,000" or "1/3" as a number; None if it is none."""
     top, slash, bottom = cell.strip().replace(",", "").partition("/")
@@ -64,11 +84,23 @@ class SourcedRow(Row):
     """A row that says where it comes from."""
 
     source_title: str = text("title of the source, where it differs from its address")
-    source_url: str = text("address of the source: URL, repository and path, or the files it is computed from", ...)
+    source_url: str = text(
+        "address of the source: URL, repository and path, package and version, or the files it is computed from",
+        ...,
+        _SOURCE,
+    )
     date: str = text("date of the source: YYYY, YYYY-MM, YYYY-MM-DD, or a range FROM..TO", ..., _DATE_OR_RANGE)
     confidence: Confidence = Field(description="how the source was seen; the words are explained above")
     confidence_note: str = text("more about that")
     notes: str = text("remarks")
+
+    @model_validator(mode="after")
+    def _check_dates(self):
+        for column, cell in self:
+            if isinstance(cell, str) and (column in ("date", "as_of") or column.endswith("_date")):
+                for day in filter(None, cell.split("..")):
+                    _check_date(column, cell, day)
+        return self
 
 
 class HardwareRow(SourcedRow):
@@ -660,10 +692,26 @@ class SystemRow(SourcedRow):
     int8_dense_tops: float | None = maybe("dense INT8 peak, likewise; 0 for none", "TOP/s", 0, 1e6)
 
 
+class BoundRow(Row):
+    """How large numbers may be and how many rows there are: see ``bounds``."""
+
+    key = ("file", "column", "item")
+    file: str = text("file of `data/`, without its ending", ...)
+    column: str = text("column of numbers; empty in the line that counts the file's rows")
+    item: str = text("of a file of facts: what the fact is about")
+    unit: str = text("of a fact: its unit, or units separated by |")
+    low: float | None = maybe("least value; empty where a fact is no number", "in the column's unit")
+    high: float | None = maybe("greatest value", "in the column's unit")
+    rows: int | None = maybe(
+        "rows that the file has or that are about this item; cells that the column has", "count", 0, 1_000_000
+    )
+
+
 FILES: dict[str, type[Row]] = {
     "aged": AgedRow,
     "api_prices": ApiPriceRow,
     "bandwidth": FactRow,
+    "bounds": BoundRow,
     "breakeven": FactRow,
     "calculators": CalculatorRow,
     "cerebras_facts": FactRow,

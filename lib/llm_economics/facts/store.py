@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 import re
 import sys
 from collections.abc import Mapping
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from llm_economics.facts import bounds
 from llm_economics.facts.rows import FILES, ClaimRow, Row, SourcedRow, as_number
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError, cleaned
 
 if TYPE_CHECKING:
     import pandas
@@ -105,10 +107,7 @@ def validated(name: str, root: Path) -> list[Row]:
     path = root / f"{name}.csv"
     if not path.is_file():
         raise CatalogError(f"{file} is missing in {root}")
-    with path.open(encoding="utf-8", newline="") as lines:
-        reader = csv.reader(lines)
-        header = next(reader, [])
-        cells = list(reader)
+    header, cells = _cells(file, path)
     _check_header(file, header, list(model.model_fields))
     for line, row in enumerate(cells, start=2):
         if len(row) != len(header):
@@ -121,7 +120,30 @@ def validated(name: str, root: Path) -> list[Row]:
     _check_keys(file, model, rows)
     if model is ClaimRow:
         _check_depends(file, rows)
+    if wrong := bounds.check(name, header, cells, root if (root / "bounds.csv").is_file() else DATA):
+        raise CatalogError(f"{file}, {wrong}")
     return rows
+
+
+def _cells(file: str, path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a file: UTF-8, one line each, ended by a line feed alone, quotes in pairs."""
+    try:
+        content = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CatalogError(f"{file}: byte {error.start} is not allowed: a file of data/ is UTF-8") from None
+    if "\r" in content or not content.endswith("\n"):
+        raise CatalogError(f"{file}: its lines are not allowed: each ends with a line feed, the last one too")
+    try:
+        header, *cells = csv.reader(content.split("\n")[:-1], strict=True)
+    except (csv.Error, ValueError) as error:
+        raise CatalogError(f"{file} is not allowed: it is no table in CSV ({cleaned(error)})") from None
+    plain = io.StringIO()
+    csv.writer(plain, lineterminator="\n").writerows([header, *cells])
+    if plain.getvalue() != content:
+        pairs = zip(plain.getvalue().split("\n"), content.split("\n"), strict=False)
+        row = next(i for i, (ours, theirs) in enumerate(pairs, start=1) if ours != theirs)
+        raise CatalogError(f"{file}, row {row}: its quotes are not allowed: they stand where a cell needs them")
+    return header, cells
 
 
 @cache
