@@ -14,8 +14,9 @@ from llm_economics.facts import DATA, CatalogError, store
 
 FILES = sorted(path.stem for path in DATA.glob("*.csv"))
 UNITS = {
-    "GB": "MB", "MB": "GB", "TB/s": "GB/s", "GB/s": "TB/s", "PB/s": "TB/s", "USD": "cent", "ms": "s", "s": "ms", "x": "%",
-    "%": "fraction", "TFLOP/s": "PFLOP/s", "kW": "W", "W": "kW", "hour": "s", "day": "hour", "token": "Mtoken",
+    "GB": "MB", "MB": "GB", "TB/s": "GB/s", "GB/s": "TB/s", "PB/s": "TB/s", "USD": "cent", "ms": "s", "s": "ms",
+    "x": "%", "%": "fraction", "TFLOP/s": "PFLOP/s", "kW": "W", "W": "kW", "hour": "s", "day": "hour",
+    "token": "Mtoken",
 }  # fmt: skip
 
 
