@@ -20,10 +20,10 @@ HOUSE = {
         "elementwise hardware routing architecture parallelism serving training speculation cost attribution",
     ),
     "checkpoints": (1, "config families"),
-    "facts": (2, "units parameters documents rows bounds store chips models prices"),
+    "facts": (2, "units cache parameters documents rows bounds store chips models prices"),
     "evidence": (3, "calibration search scores sensitivity"),
-    "book": (3, "claims figures"),
-    "reruns": (4, "notebooks scenarios runs sweeps solving comparison"),
+    "book": (3, "claims drawing figures"),
+    "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml outputs"),
     "cli": (5, "model frontier run compare solve sweep claims"),
 }

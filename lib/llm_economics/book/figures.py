@@ -21,8 +21,8 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
+from llm_economics.book import drawing
 from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 
@@ -103,7 +103,7 @@ def render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
         If the chart has no title, no description, or an axis of numbers without title.
     """
     spec = clean(spec)
-    svg = stable_ids(vl_convert.vegalite_to_svg(spec))
+    svg = stable_ids(drawing.svg(spec))
     return {MIME: spec, "image/svg+xml": svg, "text/plain": f"[chart] {spec['description']}"}
 
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,6 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS"), "1")
-"""Environment of a kernel that shares the processors with others."""
-
 QUIET = ["--IPKernelApp.log_level=40"]
 """Argument of a kernel that reports errors only: its warnings would break a progress bar."""
 
@@ -229,8 +227,7 @@ def run_notebook(
     """Execute a notebook with papermill in its own folder and store the executed copy.
 
     The copy is written whole or not at all, and a notebook that fails leaves an earlier copy as
-    it is. Without values it is what :func:`execute` gives. Other threads of the process must
-    not start kernels meanwhile, since ``env`` passes through ``os.environ``.
+    it is. Without values it is what :func:`execute` gives.
 
     Parameters
     ----------
@@ -257,22 +254,20 @@ def run_notebook(
         if not isinstance(value, (int, float, str)) or len(repr(value)) > 400 or value in (math.inf, -math.inf):
             raise ParameterError(f"{name} of {source.stem} is not allowed: it must be a number or short text")
     start = time.monotonic()
-    cell, reason, kept = None, "", {name: os.environ.get(name) for name in env or ()}
-    os.environ.update(env or {})
+    cell, reason = None, ""
     try:
-        notebook = _papermill(nbformat.read(source, as_version=4), source.parent, values)
+        notebook = _papermill(nbformat.read(source, as_version=4), source.parent, values, env or {})
         write_atomic(output, nbformat.writes(notebook) + "\n")
     except PapermillExecutionError as error:
         cell, reason = error.exec_count, f"{error.ename}: {error.evalue}"
     except Exception as error:  # a kernel that died or never came, a disk that is full: the other notebooks go on
         reason = f"{type(error).__name__}: {error}"
-    finally:
-        for name, value in kept.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     return Outcome(source.stem, time.monotonic() - start, cell, " ".join(reason.split())[:500])
 
 
-def _papermill(notebook: nbformat.NotebookNode, folder: Path, values: Mapping[str, Any]) -> nbformat.NotebookNode:
+def _papermill(
+    notebook: nbformat.NotebookNode, folder: Path, values: Mapping[str, Any], env: Mapping[str, str]
+) -> nbformat.NotebookNode:
     """The executed notebook; cells, metadata and identifiers as :func:`execute` leaves them."""
     import logging
 
@@ -291,10 +286,7 @@ def _papermill(notebook: nbformat.NotebookNode, folder: Path, values: Mapping[st
         request_save_on_cell_execute=False,
         autosave_cell_every=0,
         execution_timeout=600,
-        record_timing=False,
-        shutdown_kernel="immediate",
-        resources={"metadata": {"path": str(folder)}},
-        extra_arguments=QUIET,
+        **_options(folder, env),
     )
     for cell in done.cells:
         cell.metadata.pop("papermill", None)
@@ -304,6 +296,22 @@ def _papermill(notebook: nbformat.NotebookNode, folder: Path, values: Mapping[st
             del cell.metadata["tags"]
     done.metadata = nbformat.from_dict(METADATA)
     return done
+
+
+def _options(folder: Path, env: Mapping[str, str]) -> dict[str, Any]:
+    """What a client of nbclient is told: a kernel in this folder, and nothing that changes from run to run."""
+    from traitlets.config import Config
+
+    from llm_economics.reruns import kernels
+
+    kernels.use()
+    return {
+        "record_timing": False,
+        "shutdown_kernel": "immediate",
+        "resources": {"metadata": {"path": str(folder)}},
+        "extra_arguments": QUIET,
+        "config": Config({"Provisioner": {"environment": {**kernels.ONE_THREAD, **env}}}),
+    }
 
 
 class _Enough(BaseException):
@@ -423,14 +431,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook,
-        timeout=600,
-        extra_arguments=QUIET,
-        record_timing=False,
-        shutdown_kernel="immediate",
-        resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    NotebookClient(notebook, timeout=600, **_options(path.parent, {})).execute()
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 
@@ -448,7 +449,11 @@ def refresh(path: Path) -> bool:
 
 
 def refresh_all(paths: list[Path], jobs: int = 2) -> dict[Path, Exception | bool]:
-    """Refresh several notebooks, ``jobs`` at a time; for each, whether it changed or why it failed."""
+    """Refresh several notebooks, ``jobs`` at a time; for each, whether it changed or why it failed.
+
+    Chapters come first, then the notebooks that read what these found, and the landing page last.
+    """
+    from llm_economics.reruns import kernels
 
     def one(path: Path) -> Exception | bool:
         try:
@@ -456,14 +461,23 @@ def refresh_all(paths: list[Path], jobs: int = 2) -> dict[Path, Exception | bool
         except Exception as error:  # reported by the caller; the others go on
             return error
 
+    def stage(path: Path) -> int:
+        return 2 if path.stem == "index" else int(_parameters_cell(path) is None)
+
+    kernels.warm()
+    found: dict[Path, Exception | bool] = {}
     with ThreadPoolExecutor(jobs) as pool:
-        return dict(zip(paths, pool.map(one, paths), strict=True))
+        for _, together in groupby(sorted(paths, key=stage), key=stage):
+            some = list(together)
+            found |= zip(some, pool.map(one, some), strict=True)
+    return {path: found[path] for path in paths}
 
 
 def main(arguments: list[str]) -> int:
-    """``python -m llm_economics.reruns.notebooks NOTEBOOK…``: run the notebooks and store their outputs."""
+    """``python -m llm_economics.reruns.notebooks [NOTEBOOK…]``: run notebooks, or all, and store their outputs."""
     failed = 0
-    for path, outcome in refresh_all([Path(argument) for argument in arguments]).items():
+    book = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "index.ipynb"]
+    for path, outcome in refresh_all([Path(argument) for argument in arguments] or book).items():
         if isinstance(outcome, Exception):
             failed = 1
             print(f"{path}: failed\n{outcome}", file=sys.stderr)

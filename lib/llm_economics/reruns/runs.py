@@ -16,15 +16,13 @@ import csv
 import hashlib
 import io
 import json
-import multiprocessing
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -36,7 +34,7 @@ from llm_economics.book import claims
 from llm_economics.facts import ROOT
 from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.reruns import notebooks
+from llm_economics.reruns import kernels, notebooks
 from llm_economics.reruns.notebooks import Outcome, write_atomic
 
 PACKAGES = (
@@ -210,7 +208,7 @@ def execute(run: Run, slugs: Iterable[str], pool: Executor, done: Callable[[Outc
             done(Outcome(slug, 0.0))
         else:
             tasks[slug] = (run.sources[slug], run.output(slug), run.values[slug])
-    return _execute(run, tasks, keys, pool, done, notebooks.ONE_THREAD)
+    return _execute(run, tasks, keys, pool, done, {})
 
 
 def summaries(run: Run) -> list[str]:
@@ -232,7 +230,7 @@ def summarise(run: Run, pool: Executor, done: Callable[[Outcome], None]) -> list
             done(Outcome(slug, 0.0))
         else:
             tasks[slug] = (source, run.output(slug), {})
-    env = notebooks.ONE_THREAD | {"LLM_ECONOMICS_CHAPTERS": str(book / "chapters")}
+    env = {"LLM_ECONOMICS_CHAPTERS": str(book / "chapters")}
     failed = _execute(run, tasks, keys, pool, done, env)
     for slug in summaries(run):
         if run.output(slug).exists():
@@ -262,31 +260,23 @@ def _execute(
 
 @contextmanager
 def workers(jobs: int) -> Iterator[Executor]:
-    """Processes that execute notebooks, each with its own kernel; stopped with their kernels if anything is raised."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts)
+    """Threads that execute notebooks, each in a kernel of its own; all kernels end if anything is raised."""
+    kernels.warm()
+    pool = ThreadPoolExecutor(jobs)
     try:
         yield pool
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for worker in multiprocessing.active_children():
-            worker.terminate()
-        for worker in multiprocessing.active_children():
-            worker.join(5)
-            worker.kill()
+        with kernels.ended():
+            pool.shutdown()
         raise
     pool.shutdown()
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches all processes of a terminal; the first one decides for the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _outcome(future: Future[Outcome], slug: str) -> Outcome:
     try:
         return future.result()
-    except Exception as error:  # the process that ran it is gone
+    except Exception as error:  # what no notebook can be blamed for
         return Outcome(slug, 0.0, reason=f"{type(error).__name__}: {error}")
 
 

@@ -1,0 +1,137 @@
+"""Charts as SVG: drawn by vl-convert in this process or in one that several kernels share, and kept by content.
+
+The first drawing of a process costs a second, since it starts V8; each further one a tenth to a quarter.
+V8 does not survive a fork, so that this module imports vl-convert when it draws and not before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import threading
+from functools import cache as once
+from typing import Any
+
+from llm_economics.facts import cache
+
+WAIT_S = 60.0
+"""Seconds after which a drawing that has not come is drawn here."""
+
+_lock = threading.Lock()
+_shared: tuple[int, socket.socket] | None = None  # of which process it is, and the way to the process that draws
+
+
+def svg(spec: dict[str, Any]) -> str:
+    """A Vega-Lite specification as SVG.
+
+    Raises
+    ------
+    ValueError
+        If vl-convert refuses it.
+    """
+    text = json.dumps(spec, ensure_ascii=False)
+    name = cache.key(text, _versions())
+    kept = cache.read("figures", name)
+    if kept is not None:
+        return kept.decode()
+    drawn = _ask(text)
+    if drawn is None:
+        drawn = _draw(text)
+    cache.write("figures", name, drawn.encode())
+    return drawn
+
+
+@once
+def _versions() -> str:
+    from importlib.metadata import version
+
+    return f"vl-convert {version('vl-convert-python')}"
+
+
+def _draw(text: str) -> str:
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(json.loads(text))
+
+
+def share(connection: socket.socket | None) -> None:
+    """Have what this process draws drawn by the process at the other end, which runs :func:`serve`."""
+    global _shared
+    if connection is not None:
+        connection.settimeout(WAIT_S)
+    _shared = None if connection is None else (os.getpid(), connection)
+
+
+def _ask(text: str) -> str | None:
+    """The drawing of the shared process, None if there is none any more."""
+    global _shared
+    with _lock:
+        if _shared is None or _shared[0] != os.getpid():
+            return None
+        try:
+            _send(_shared[1], text.encode())
+            answer = _receive(_shared[1])
+        except OSError:
+            answer = b""
+        if not answer:
+            _shared[1].close()
+            _shared = None
+            return None
+    if answer[:1] == b"!":
+        raise ValueError(answer[1:].decode())
+    return answer[1:].decode()
+
+
+def _send(connection: socket.socket, content: bytes) -> None:
+    connection.sendall(len(content).to_bytes(8, "big") + content)
+
+
+def _receive(connection: socket.socket) -> bytes:
+    """A message, nothing if the other end is gone."""
+    size = int.from_bytes(_exactly(connection, 8), "big")
+    return _exactly(connection, size)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size:
+        part = connection.recv(min(size - len(content), 1 << 20))
+        if not part:
+            return b""
+        content += part
+    return bytes(content)
+
+
+def serve(control: socket.socket) -> None:
+    """Draw for all whose connections come through ``control``, until that is closed."""
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(control, selectors.EVENT_READ)
+        while True:
+            for ready, _ in waiting.select():
+                if ready.fileobj is not control:
+                    _answer(ready.fileobj, waiting)
+                    continue
+                message, (*found,), _, _ = socket.recv_fds(control, 1, 1)
+                if not message:
+                    return
+                for descriptor in found:
+                    connection = socket.socket(fileno=descriptor)
+                    connection.settimeout(WAIT_S)
+                    waiting.register(connection, selectors.EVENT_READ)
+
+
+def _answer(connection: socket.socket, waiting: selectors.BaseSelector) -> None:
+    with contextlib.suppress(OSError):
+        asked = _receive(connection)
+        if asked:
+            try:
+                answer = b"=" + _draw(asked.decode()).encode()
+            except ValueError as error:
+                answer = b"!" + str(error).encode()
+            _send(connection, answer)
+            return
+    waiting.unregister(connection)
+    connection.close()

@@ -1,0 +1,233 @@
+"""Kernels that start warm: each forked from one process that has imported what chapters import.
+
+:func:`use` makes this the way in which papermill, nbclient and nbval start kernels in this process. Each kernel is
+a process of its own with a fresh namespace, seed and folder, and it ends when this process ends, however it does.
+Where the system does not fork safely, or ``LLM_ECONOMICS_KERNELS=ordinary``, kernels start as they always do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from traitlets import Dict
+
+from llm_economics import book  # noqa: F401 (before jsonschema)
+from llm_economics.book import drawing
+
+NAME = "llm-economics"
+"""What jupyter_client knows the provisioner as."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS"), "1")
+"""Environment of a kernel that shares the processors with others."""
+NO_THREAD = {"ARROW_DEFAULT_MEMORY_POOL": "system", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Environment in which the import of pyarrow starts no thread."""
+START_S = 60.0
+"""Seconds in which a kernel has to be forked, the imports of the first included."""
+
+
+class Warm:
+    """The process that forks kernels, as seen from the one that needs them; started when the first is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._control: socket.socket | None = None
+        self._owner = 0
+
+    def start(self) -> socket.socket:
+        """The way to the process, which is started if there is none or it has died."""
+        with self._lock:
+            if self._owner != os.getpid() or self._process is None or self._process.poll() is not None:
+                self._start()
+            return self._control
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-P", "-m", "llm_economics.reruns.forks", str(theirs.fileno())]
+        if threading.current_thread() is threading.main_thread():
+            command.append(str(os.getpid()))
+        self._process = subprocess.Popen(
+            command,
+            env=os.environ | ONE_THREAD | NO_THREAD,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+        self._control, self._owner = ours, os.getpid()
+
+    def stop(self) -> None:
+        """End the process and all of its kernels."""
+        with self._lock:
+            if self._process is not None and self._owner == os.getpid():
+                self._control.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+WARM = Warm()
+atexit.register(WARM.stop)
+
+
+class Forked:
+    """A kernel's process, with what jupyter_client asks of one."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, arguments: list[str], env: dict[str, str], cwd: str, streams: list[int]) -> None:
+        """Have it forked.
+
+        Raises
+        ------
+        OSError
+            If there is no process to fork it from, or that refuses.
+        """
+        self.returncode: int | None = None
+        self._connection, theirs = socket.socketpair()
+        request = json.dumps({"argv": arguments, "env": env, "cwd": cwd}).encode()
+        with theirs:
+            socket.send_fds(WARM.start(), [b"k"], [theirs.fileno(), *streams])
+        self._connection.settimeout(START_S)
+        self._connection.sendall(request + b"\n")
+        self._lines = self._connection.makefile("rb")
+        line = self._lines.readline().strip()
+        if not line.isdigit():
+            raise OSError(line.decode() or "the process that forks kernels is gone")
+        self.pid = int(line)
+
+    def poll(self) -> int | None:
+        """The exit code, None as long as it runs."""
+        return self._read(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code once there is one."""
+        code = self._read(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("kernel", timeout or 0.0)
+        return code
+
+    def _read(self, seconds: float | None) -> int | None:
+        if self.returncode is None:
+            self._connection.settimeout(seconds)
+            try:
+                line = self._connection.recv(32)
+            except (BlockingIOError, TimeoutError):
+                return None
+            except OSError:
+                line = b""
+            self.returncode = int(line.strip() or -signal.SIGKILL)  # with who forked it goes the kernel
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the kernel and the processes that it started."""
+        if self.poll() is None:
+            with contextlib.suppress(OSError):
+                self._connection.send(bytes([number]))
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Provisioner(LocalProvisioner):
+    """Starts the kernels of this process: forked where that is possible, else as :class:`LocalProvisioner` does."""
+
+    environment = Dict(help="Environment variables of the kernel besides those of this process.").tag(config=True)
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Launch a kernel with a command; ``kwargs`` as for ``subprocess.Popen``."""
+        if _ending:
+            raise InterruptedError("no kernel is started any more")
+        env = dict(os.environ if kwargs.get("env") is None else kwargs["env"]) | self.environment
+        if _forks(cmd):
+            with contextlib.suppress(OSError), _streams(kwargs) as streams:
+                cwd = os.path.abspath(kwargs.get("cwd") or ".")
+                arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
+                self.process = Forked(arguments, env, cwd, streams)
+                self.pid, self.cwd = self.process.pid, cwd
+        if self.process is None:
+            await super().launch_kernel(cmd, **kwargs | {"env": env})
+        _running.add(self.process)
+        return self.connection_info
+
+
+_running: weakref.WeakSet[Any] = weakref.WeakSet()
+_ending = False
+
+
+def _forks(command: list[str]) -> bool:
+    """Whether a kernel's command is one that the process can take the place of."""
+    plain = "ipykernel_launcher" in command and os.path.realpath(command[0]) == os.path.realpath(sys.executable)
+    return plain and possible()
+
+
+def possible() -> bool:
+    """Whether kernels are forked here: on Linux, unless ordinary ones are asked for."""
+    return sys.platform == "linux" and os.environ.get("LLM_ECONOMICS_KERNELS") != "ordinary"
+
+
+@contextlib.contextmanager
+def _streams(kwargs: dict[str, Any]) -> Iterator[list[int]]:
+    """Descriptors of a kernel's input, output and errors."""
+    with open(os.devnull) as nothing:
+        streams = [nothing.fileno()]
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            given = kwargs.get(name)
+            streams.append(number if given is None else given if isinstance(given, int) else given.fileno())
+        if min(streams) < 0:
+            raise OSError("a stream that is yet to be made")
+        yield streams
+
+
+def use() -> None:
+    """Start the kernels of this process in this way from now on, unless another is set already."""
+    factory = KernelProvisionerFactory.instance()
+    factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:Provisioner", factory.GROUP_NAME)
+    if factory.default_provisioner_name == "local-provisioner":
+        factory.default_provisioner_name = NAME
+
+
+def warm() -> None:
+    """Have kernels, and a drawing of this process, start from a process that begins its imports now."""
+    use()
+    if possible():
+        with contextlib.suppress(OSError):
+            ours, theirs = socket.socketpair()
+            with theirs:
+                socket.send_fds(WARM.start(), [b"d"], [theirs.fileno()])
+            drawing.share(ours)
+
+
+@contextlib.contextmanager
+def ended() -> Iterator[None]:
+    """End every kernel that this process has started; within, no other starts."""
+    global _ending
+    _ending = True
+    try:
+        WARM.stop()
+        for process in list(_running):
+            with contextlib.suppress(OSError):
+                process.kill()
+        yield
+    finally:
+        _ending = False
