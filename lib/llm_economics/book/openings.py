@@ -8,9 +8,10 @@ result and the badges are the verdicts of the claims named, so an opening cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ OPENING_MIME = "application/vnd.llm-economics.opening+json"
 
 @dataclass(frozen=True)
 class Opening:
-    """What a chapter says first. ``verdicts`` are those of its claims, by id; ``value`` is that of ``result``."""
+    """What a chapter says first: ``value`` is that of ``result``; ``conditions`` are claim, verdict and condition."""
 
     who: str
     claim: str
@@ -32,29 +33,27 @@ class Opening:
     unit: str
     number: str
     says: str
-    condition: str
-    verdicts: Mapping[str, str]
-    do: tuple[str, ...]
+    conditions: list[dict[str, str]]
+    do: list[str]
     flips: str
     trust: str
 
     def record(self) -> dict[str, Any]:
         """The JSON record, floats at 6 significant digits."""
-        return rounded({key: list(value) if key == "do" else value for key, value in asdict(self).items()})
+        return rounded(asdict(self))
 
     def head(self) -> str:
         """Claim, number, sentence and condition as HTML."""
-        badges = "".join(
-            f'<a class="verdict-badge is-{verdict.replace(" ", "-")}" href="#{claim_id}" title="{claim_id}">'
-            f"{escape(verdict)}</a> "
-            for claim_id, verdict in self.verdicts.items()
+        conditions = "".join(
+            f'<p class="opening-condition"><a class="verdict-badge is-{row["verdict"].replace(" ", "-")}" '
+            f'href="#{row["claim"]}" title="{row["claim"]}">{row["verdict"]}</a> {_html(row["condition"])}</p>'
+            for row in self.conditions
         )
         return (
             f'<div class="opening-head"><p class="opening-who">{_html(self.who)}</p>'
             f'<p class="opening-claim">{_html(self.claim)}</p>'
             f'<p class="opening-number">{_html(self.number)}</p>'
-            f'<p class="opening-says">{_html(self.says)}</p>'
-            f'<p class="opening-condition">{badges}{_html(self.condition)}</p></div>'
+            f'<p class="opening-says">{_html(self.says)}</p>{conditions}</div>'
         )
 
     def foot(self) -> str:
@@ -73,8 +72,8 @@ class Opening:
 
 
 def opening(
-    *, who: str, claim: str, result: str, number: Callable[[Any], str], says: str, condition: str,
-    verdicts: Iterable[str], do: Iterable[str], flips: str, trust: str,
+    *, who: str, claim: str, result: str, number: Callable[[Any], str], says: str, conditions: Mapping[str, str],
+    do: Sequence[str], flips: str, trust: str,
 ) -> None:  # fmt: skip
     """Show the opening of the chapter and leave its record in the notebook.
 
@@ -86,10 +85,10 @@ def opening(
         The claim in one sentence of our own.
     result
         The name of a result that the chapter has recorded; ``number`` prints its value.
-    says, condition
-        One sentence about the number, and the one condition under which it stands.
-    verdicts
-        Identifiers of the claims, checked before, whose verdicts are the badges.
+    says
+        One sentence about the number.
+    conditions
+        For a claim or two that were checked before, by identifier, the condition that goes with the verdict.
     do
         Decisions that a reader can take, each with its number.
     flips, trust
@@ -103,20 +102,30 @@ def opening(
         If a text is empty, or the chapter has not recorded the result or checked a claim.
     """
     found = _known("result", result, claims.Result)
-    texts = {"who": who, "claim": claim, "says": says, "condition": condition, "flips": flips, "trust": trust}
-    for name, text in (*texts.items(), *(("do", line) for line in do)):
+    texts = {"who": who, "claim": claim, "says": says, "flips": flips, "trust": trust}
+    parts = (*texts.items(), *conditions.items(), *(("do", line) for line in do))
+    for name, text in parts:
         if not text.strip():
             raise ParameterError(f"{name} of the opening is empty: say it")
-    badges = {claim_id: _known("claim", claim_id, claims.Verdict).verdict for claim_id in verdicts}
-    if not badges or not (do := tuple(do)):
+    if not conditions or not do:
         raise ParameterError("opening is not allowed: it needs a verdict and a decision")
+    judged = [
+        {"claim": name, "verdict": _known("claim", name, claims.Verdict).verdict, "condition": text}
+        for name, text in conditions.items()
+    ]
     made = {"result": result, "value": found.value, "unit": found.unit, "number": number(found.value)}
-    claims._show(Opening(**texts, **made, verdicts=badges, do=do))
+    claims._show(Opening(**texts, **made, conditions=judged, do=list(do)))
 
 
 def openings(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """The record of each chapter's opening in a folder of executed notebooks."""
     return dict(claims._records(folder, OPENING_MIME))
+
+
+def whole(exact: float, slack: float = 0.005) -> str:
+    """How many whole things fit, as text: "12 to 13" where ``slack`` of the exact number decides between the two."""
+    low, high = (floor(exact * factor) for factor in (1 - slack, 1 + slack))
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _known(what: str, name: str, kind: type) -> Any:
