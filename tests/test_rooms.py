@@ -22,9 +22,9 @@ HOUSE = {
     "checkpoints": (1, "config families"),
     "facts": (2, "units cache parameters documents rows bounds store chips models prices"),
     "evidence": (3, "calibration search scores sensitivity"),
-    "book": (3, "claims drawing figures"),
+    "book": (3, "claims openings drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
-    "site": (4, "mathml outputs"),
+    "site": (4, "mathml outputs openings"),
     "cli": (5, "model frontier run compare solve sweep claims"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]

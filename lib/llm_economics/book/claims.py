@@ -121,6 +121,10 @@ class Result:
         return {RESULT_MIME: row, "text/markdown": text, "text/plain": text}
 
 
+SHOWN: dict[str, Verdict | Result] = {}
+"""What this process has checked and recorded last, by claim and by name."""
+
+
 @cache
 def ledger() -> dict[str, Claim]:
     """Every claim of the five articles by id, in the order of ``data/claims.csv``."""
@@ -355,7 +359,8 @@ def say(text: str) -> Any:
 
 def check(claim_id: str, value: Any = None, **options: Any) -> None:
     """Show the verdict on a claim and leave its record in the notebook; takes what :func:`judge` takes."""
-    _show(judge(claim_id, value, **options))
+    SHOWN[claim_id] = judge(claim_id, value, **options)
+    _show(SHOWN[claim_id])
 
 
 def record(name: str, value: Any, unit: str, note: str = "") -> None:
@@ -368,7 +373,8 @@ def record(name: str, value: Any, unit: str, note: str = "") -> None:
     """
     if not name.isidentifier():
         raise ParameterError(f"name = {name!r} is not allowed: it must be an identifier in lower case")
-    _show(Result(name, _plain(value), unit, note))
+    SHOWN[name] = Result(name, _plain(value), unit, note)
+    _show(SHOWN[name])
 
 
 def _show(thing: Any) -> None:

@@ -20,6 +20,7 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 
 from llm_economics.site import mathml
+from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, fold_code, mark_verdict_cells
 
 __all__ = ["BookOutputs", "setup"]
@@ -36,6 +37,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("config-inited", _configure)
     app.connect("builder-inited", _start_bundle)
     app.connect("doctree-read", mark_verdict_cells)
+    app.connect("doctree-read", raise_opening)
     app.connect("doctree-read", fold_code)
     app.connect("html-page-context", _page, priority=900)
     app.connect("build-finished", _finish_bundle)

@@ -12,6 +12,7 @@ from docutils import nodes
 from myst_nb.core.render import MimeData
 
 from llm_economics.book.claims import stated_value
+from llm_economics.book.openings import OPENING_MIME, Opening
 from llm_economics.facts.units import show
 
 CHART_MIME = "application/vnd.vegalite.v5+json"
@@ -37,7 +38,7 @@ class BookOutputs:
     mime_priority_overrides: ClassVar = [
         (builder, mime, 1)
         for builder in ("html", "dirhtml", "singlehtml")
-        for mime in (CHART_MIME, VERDICT_MIME, RESULT_MIME)
+        for mime in (CHART_MIME, VERDICT_MIME, RESULT_MIME, OPENING_MIME)
     ]
 
     @staticmethod
@@ -49,7 +50,9 @@ class BookOutputs:
             return []  # read twice, its citations would point back to places that are not in the page
         if data.mime_type == "text/html" and "<table" in data.string:
             return [nodes.raw("", _table(data.string), format="html", classes=["output", "text_html"])]
-        make = {CHART_MIME: chart, VERDICT_MIME: verdict, RESULT_MIME: result}.get(data.mime_type)
+        make = {CHART_MIME: chart, VERDICT_MIME: verdict, RESULT_MIME: result, OPENING_MIME: opening}.get(
+            data.mime_type
+        )
         if make is None:
             return None
         content = json.loads(data.content) if isinstance(data.content, str) else data.content
@@ -176,6 +179,12 @@ def result(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Eleme
         f"{f' <span>{escape(note)}</span>' if note else ''}</p>"
     )
     return [nodes.raw("", html, format="html")]
+
+
+def opening(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
+    """The two parts of a chapter's opening, between which its figure comes."""
+    made = Opening(**row)
+    return [nodes.raw("", html, format="html", opening=True) for html in (made.head(), made.foot())]
 
 
 def mark_verdict_cells(app: Any, doctree: nodes.document) -> None:

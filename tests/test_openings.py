@@ -1,0 +1,131 @@
+"""The openings of the chapters: each says what its chapter has recorded and judged, whole and computed."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+from docutils import nodes
+from docutils.utils import new_document
+
+from llm_economics.book import claims, openings
+from llm_economics.facts import ROOT
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.site.openings import raise_opening
+
+FOUND = openings.openings()
+CLASSES = ["who", "claim", "number", "says", "condition", "do", "flips", "trust"]
+chapters = pytest.mark.parametrize("chapter", FOUND)
+
+
+def cells(chapter: str) -> list[dict]:
+    path: Path = ROOT / f"chapters/{chapter}.ipynb"
+    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+@chapters
+def test_its_number_is_a_recorded_result_and_its_badges_are_verdicts_of_the_chapter(chapter):
+    row, verdicts = FOUND[chapter], claims.verdicts()
+    assert row["value"] == claims.results()[chapter][row["result"]]["value"]
+    assert 1 <= len(row["conditions"]) <= 3
+    for part in row["conditions"]:
+        assert verdicts[part["claim"]]["verdict"] == part["verdict"]
+        assert verdicts[part["claim"]]["chapter"] == chapter
+
+
+@chapters
+def test_it_is_whole_and_says_its_decisions_with_numbers(chapter):
+    row = FOUND[chapter]
+    made = openings.Opening(**row)
+    for name in CLASSES:
+        assert f'class="opening-{name}"' in made.head() + made.foot()
+    assert re.search(r"\d", row["number"]) and 1 <= len(row["do"]) <= 3
+    assert all(re.search(r"\d|never|no number|nothing", line) for line in row["do"]), row["do"]
+    assert sum(map(len, [row["says"], *row["do"], row["flips"], row["trust"]])) < 1150
+
+
+@chapters
+def test_its_decisions_are_computed(chapter):
+    """No number in its sentences is typed, but for names such as H100 or 70B, and dates."""
+    (cell,) = [
+        cell for cell in cells(chapter) if any(openings.OPENING_MIME in o.get("data", {}) for o in cell["outputs"])
+    ]
+    call = next(node for node in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(node, ast.Call))
+    for keyword in call.keywords:
+        if keyword.arg in ("says", "conditions", "do", "flips"):
+            texts = [
+                n.value for n in ast.walk(keyword.value) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+            ]
+            typed = re.findall(
+                r"(?<![\w.-])\d[\d.,]*(?=[\s%.,;:)×]|$)",
+                re.sub(r"(?:19|20)\d\d|(GPT-|LLaMA[- ]|Llama )[\d.]+", "", " ".join(texts)),
+            )
+            assert not typed, (keyword.arg, typed)
+
+
+@chapters
+def test_one_figure_goes_with_it(chapter):
+    tagged = [cell for cell in cells(chapter) if "opening" in cell["metadata"].get("tags", [])]
+    charts = [o for cell in tagged for o in cell["outputs"] if "image/svg+xml" in o.get("data", {})]
+    assert len(charts) == 1 and sum(len(cell["outputs"]) for cell in tagged) == 2
+
+
+def said(**changes):
+    texts = dict.fromkeys(("who", "claim", "says", "flips", "trust"), "said <1>")
+    given = {"result": "made", "number": str, "conditions": {"llama3-019": "by count"}, "do": ["**do** it"]}
+    openings.opening(**{**texts, **given, **changes})
+
+
+def test_it_quotes_only_what_was_shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(claims, "_show", shown.append)
+    monkeypatch.setattr(claims, "SHOWN", {})
+    for missing in ("result = 'made'", "claim = 'llama3-019'"):
+        with pytest.raises(ParameterError, match=missing):
+            said()
+        claims.record("made", 3, "x")
+    claims.check("llama3-019", 128_256, reason="Counted.")
+    said()
+    made = shown[-1]
+    judged = [{"claim": "llama3-019", "verdict": shown[-2].verdict, "condition": "by count"}]
+    assert (made.value, made.number, made.conditions) == (3, "3", judged)
+    assert (
+        "<strong>do</strong>" in made.foot() and "said &lt;1&gt;" in made.head() and 'href="#llama3-019"' in made.head()
+    )
+    for changes in ({"flips": " "}, {"do": []}, {"do": [""]}, {"conditions": {}}):
+        with pytest.raises(ParameterError, match="opening"):
+            said(**changes)
+
+
+def test_knife_edges_are_ranges():
+    assert [openings.whole(x) for x in (12.9985, 13.001, 13.5, 1234.5, 0)] == [
+        "12 to 13",
+        "12 to 13",
+        "13",
+        "1,228 to 1,240",
+        "0",
+    ]
+
+
+def test_the_page_shows_it_first():
+    document = new_document("chapter")
+    section = nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "first"))
+    shown = [nodes.raw("", part, format="html", opening=True) for part in ("head", "foot")]
+    figure, last = (nodes.container(classes=["cell", "tag_opening"]) for _ in range(2))
+    figure += [nodes.container("", nodes.raw("", "code", format="html"), classes=["cell_input"])]
+    figure += [nodes.container("", nodes.raw("", "chart", format="html"), classes=["cell_output"])]
+    last += nodes.container("", nodes.container("", *shown), classes=["cell_output"])
+    section += [figure, nodes.paragraph("", "last"), last]
+    document += section
+    raise_opening(None, document)
+    assert [part.astext() for part in document.findall(nodes.Text)] == [
+        "Title",
+        "head",
+        "chart",
+        "foot",
+        "first",
+        "code",
+        "last",
+    ]
+    assert last not in document.findall(nodes.container)
