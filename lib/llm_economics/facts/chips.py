@@ -34,7 +34,7 @@ _AROUND = (
     re.compile(r"\b(nvidia|amds?|instinct|google|aws|virtualized|nv|nb|cw|cr|trt|dgxc)\b|\(.*?\)|\bhbm\w*", re.I),
     re.compile(r"\b\d+ ?gb\b", re.I),
 )
-"""What benchmarks write around the name of a part: first maker, number (MLPerf) and cluster (InferenceX), then memory."""
+"""What benchmarks write around the name of a part: maker, number (MLPerf), cluster (InferenceX), then memory."""
 
 
 def _spelt(name: str, names: Container[str]) -> str:
