@@ -177,6 +177,34 @@ def test_short_names(name, full):
     assert accelerator(name).name == full
 
 
+@pytest.mark.parametrize(
+    ("name", "chip"),
+    [
+        ("b200", "B200 SXM (HGX/DGX)"),
+        ("b200-trt", "B200 SXM (HGX/DGX)"),
+        ("h100_sxm", "H100 SXM5 80GB"),
+        ("mi355x", "MI355X"),
+        ("rtx_pro_6000_server", "RTX PRO 6000 Blackwell Server"),
+        ("NVIDIA B200-SXM-180GB", "B200 SXM (HGX/DGX)"),
+        ("NVIDIA A100-SXM4-40GB", "A100 SXM 40GB"),
+        ("Virtualized NVIDIA H200-SXM-141GB", "H200 SXM"),
+        ("AMD Instinct MI355X 288GB HBM3e (x87)", "MI355X"),
+        ("AMD Instinct MI325X 256GB HBM3E", "MI325X"),
+        ("NVIDIA GB300", "GB300 NVL72"),
+        ("TPU7x", "TPU v7"),
+        ("trn2.48xlarge", "Trainium2"),
+    ],
+)
+def test_names_that_benchmarks_write(name, chip):
+    assert facts.system(name).accelerator.name == chip
+
+
+@pytest.mark.parametrize("name", ["NVIDIA H200-NVL-141GB", "AMD Instinct MI300X (x32), AMD Instinct MI325X (x16)", ""])
+def test_another_part_or_two_parts_are_not_taken_for_one_that_is_known(name):
+    with pytest.raises(CatalogError):
+        facts.system(name)
+
+
 def test_every_part_is_an_accelerator_and_found_by_its_name():
     parts = accelerators()
     assert list(parts) == list(load("hardware")["chip"])

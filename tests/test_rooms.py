@@ -17,11 +17,11 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing architecture parallelism serving training speculation cost attribution",
+        "elementwise hardware routing architecture parallelism serving training speculation services cost attribution",
     ),
     "checkpoints": (1, "config families"),
     "facts": (2, "units cache parameters documents rows bounds store chips models prices"),
-    "evidence": (3, "calibration search scores sensitivity"),
+    "evidence": (3, "calibration search deployments services scores sensitivity"),
     "book": (3, "claims openings drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml outputs openings"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,7 @@ from llm_economics.formulas.elementwise import ParameterError, cleaned, shown
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, Link, System
 
 _SHORT_NAMES = {
-    "A100 SXM 40GB": ("A100 40GB",),
+    "A100 SXM 40GB": ("A100 40GB", "A100 SXM4 40GB"),
     "A100 SXM 80GB": ("A100", "A100 SXM", "A100 80GB", "A100 SXM4", "A100 SXM4 80GB"),
     "V100 SXM2": ("V100", "V100 SXM", "V100 32GB"),
     "H100 SXM5 80GB": ("H100", "H100 SXM", "H100 SXM5", "H100 80GB", "H100 SXM 80GB"),
@@ -31,6 +33,23 @@ _SHORT_NAMES = {
 """What a short name means: the SXM part with the larger memory, and of GB200 one of its GPUs."""
 
 
+_AROUND = (
+    re.compile(r"\b(nvidia|amds?|instinct|google|aws|virtualized|nv|nb|cw|cr|trt|dgxc)\b|\(.*?\)|\bhbm\w*", re.I),
+    re.compile(r"\b\d+ ?gb\b", re.I),
+)
+"""What benchmarks write around the name of a part: maker, number (MLPerf), cluster (InferenceX), then memory."""
+
+
+def _spelt(name: str, names: Container[str]) -> str:
+    """A name as the catalog compares it; what benchmarks write around one goes if it is not known with it."""
+    bare = str(name)
+    for around in _AROUND:
+        if plain(bare) in names:
+            break
+        bare = around.sub(" ", bare)
+    return plain(bare) if plain(bare) in names else plain(name)
+
+
 def accelerators() -> dict[str, Accelerator]:
     """Every part of ``data/hardware.csv`` by its name there."""
     return dict(_accelerators())
@@ -38,6 +57,9 @@ def accelerators() -> dict[str, Accelerator]:
 
 def accelerator(name: str) -> Accelerator:
     """A part of ``data/hardware.csv`` by name, blind to case, spaces and hyphens; short names as in "H100".
+
+    "NVIDIA B200-SXM-180GB" and "AMD Instinct MI300X 192GB HBM3 (x16)", as MLPerf writes, "b200-trt" and "h100_sxm"
+    are known as well.
 
     A GB of memory is 2^30 byte where the column ``mem_means`` says GiB, else 10^9 byte.
 
@@ -48,7 +70,7 @@ def accelerator(name: str) -> Accelerator:
     """
     names = {plain(alias): full for full, aliases in _SHORT_NAMES.items() for alias in aliases}
     names |= {plain(full): full for full in _accelerators()}
-    wanted = plain(name)
+    wanted = _spelt(name, names)
     if wanted not in names:
         shown = nearest(wanted, names) or list(_accelerators())
         raise CatalogError(
@@ -73,6 +95,7 @@ def _as_accelerator(row: HardwareRow) -> Accelerator:
     sparse |= {"fp8": row.fp8_sparse_tflops, "fp4": row.fp4_sparse_tflops}
     return Accelerator(
         name=row.chip,
+        maker=row.maker,
         memory_bytes=row.mem_gb * (2**30 if row.mem_means == "GiB" else 1e9),
         memory_bandwidth=tera(row.mem_bw_TBps),
         peak_flops={precision: tera(peak) for precision, peak in dense.items() if peak},
@@ -113,7 +136,7 @@ def system(name: str, accelerators: int | None = None) -> System:
     ):
         names |= {plain(alias): full[full_name] for alias in (chip, *_SHORT_NAMES[chip])}
     names |= {plain(alias): row for row in rows for alias in (row.system, *filter(None, row.aliases.split(";")))}
-    wanted = plain(name)
+    wanted = _spelt(name, names)
     if wanted not in names:
         shown = nearest(wanted, {key: row.system for key, row in names.items()}) or list(full)
         raise CatalogError(

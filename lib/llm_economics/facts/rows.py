@@ -108,6 +108,7 @@ class HardwareRow(SourcedRow):
 
     key = ("chip",)
     chip: str = text("name of the part", ...)
+    maker: Literal["Nvidia", "AMD", "Google", "Intel", "AWS", "Cerebras"] = Field(description="who makes it")
     mem_gb: float = number(
         "capacity of the main memory as the maker prints it (of GB200, as nvidia-smi reports it)", "GB", 8, 20_000
     )
@@ -133,7 +134,7 @@ class HardwareRow(SourcedRow):
     def _check(self) -> HardwareRow:
         for kind in ("bf16", "fp8", "fp4"):
             _check_ratio(self, f"{kind}_sparse_tflops", f"{kind}_dense_tflops", 2)
-        if "FP8 peak equals BF16 peak" not in self.notes:
+        if not any(exempt in self.notes for exempt in ("FP8 peak equals BF16 peak", "FP8 peak as the maker prints it")):
             _check_ratio(self, "fp8_dense_tflops", "bf16_dense_tflops", 2)
         _check_ratio(self, "fp4_dense_tflops", "fp8_dense_tflops", 2)
         if self.boost_mhz:
@@ -318,6 +319,22 @@ class FurtherDecodeStepRow(DecodeStepRow):
     )
 
 
+class LowPrecisionStepRow(DecodeStepRow):
+    """Times of one decode step with weights of 8 or 4 bits, summed from measured kernels."""
+
+    key = (*DecodeStepRow.key, "precision", "gemm", "kv", "experts")
+    precision: Literal["fp8", "fp4"] = Field(description="precision of the checkpoint")
+    gemm: str = text("kernels of the dense matrices", ...)
+    kv: Literal["bf16", "fp8"] = Field(description="precision of the KV cache")
+    experts: str = text("kernels of routed experts", ...)
+    attention: Literal["bf16", "fp8"] = Field(description="precision of the arithmetic of attention over a prompt")
+    trap: Literal["", "kernel out of line", "estimated"] = Field(
+        "",
+        description="kernel out of line: timings of an engine that are up to 13 times those of its sisters; "
+        "estimated: the tool interpolated some kernels from those of another format",
+    )
+
+
 class OneTokenRow(SourcedRow):
     """Times of the experts of one layer with a single token, under the spreads of tokens that the source timed."""
 
@@ -393,6 +410,15 @@ class MeasuredServingRow(SourcedRow):
         elif self.tput_per_acc is None and self.ttft_s is None:
             _refuse("tput_per_acc", "", "a throughput or a time to first token is needed")
         return self
+
+
+class ServiceRow(MeasuredServingRow):
+    """Whole services of October 2025 to January 2026, and which of their rows say something else than they seem to."""
+
+    unit: str = text("which tokens are counted; empty where no throughput is given")
+    trap: Literal["", "prefill apart", "layout misread", "multi-token prediction", "may be multi-token prediction"] = (
+        Field("", description="why a row is not held against a forecast of a plain service; empty where it is")
+    )
 
 
 class InferenceMaxRow(SourcedRow):
@@ -721,6 +747,7 @@ FILES: dict[str, type[Row]] = {
     "databricks_150_reconstruction": ReconstructionRow,
     "decode_step_timings": DecodeStepRow,
     "decode_step_timings_more": FurtherDecodeStepRow,
+    "decode_step_timings_low_precision": LowPrecisionStepRow,
     "gb200": FactRow,
     "gb200_factorisations": FactorisationRow,
     "gpt4_context": FactRow,
@@ -740,6 +767,7 @@ FILES: dict[str, type[Row]] = {
     "serving_observations": FactRow,
     "reading": FactRow,
     "serving_validation": ServingValidationRow,
+    "services": ServiceRow,
     "systems": SystemRow,
     "token_costs": FactRow,
     "training_runs": TrainingRunRow,

@@ -52,6 +52,8 @@ class Accelerator:
         Peak with structured sparsity by precision, FLOP/s.
     tdp_watts, link_bandwidth
         Power limit, W; scale-up link per direction, byte/s; None where unknown.
+    maker
+        Whose engines and kernels it runs; None where unknown.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class Accelerator:
     sparse_peak_flops: Mapping[str, float] = field(default_factory=dict)
     tdp_watts: float | None = None
     link_bandwidth: float | None = None
+    maker: str | None = None
 
     def __post_init__(self) -> None:
         check_range("memory_bytes", self.memory_bytes, 0, open_low=True)

@@ -1,0 +1,489 @@
+"""Whole services forecast, fitted and held against what benchmarks measured.
+
+``python -m llm_economics.evidence.services`` fits the constants of :mod:`llm_economics.formulas.services` and writes them, with the
+intervals that hold nine tenths of the rows that a fit has not seen, into the file next to it.
+
+Nine constants are those of :mod:`llm_economics.evidence.calibration`, fitted on 16-bit steps of H100s, and stay. The others are
+fitted together on low-precision decode steps and on services of ``data/services.csv``, each near what it was believed to be
+beforehand (:data:`BELIEFS`), by least squares of log errors in which single wild rows count less (soft L1). A service that was
+measured again and again is fitted as it was measured last: a forecast is for the software of its day. Groups of one model,
+chip and precision weigh as the root of their rows. Services that queue although memory has room are not fitted: their engine
+was told to run fewer sequences than there were users, which no row says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llm_economics import facts
+from llm_economics.evidence import deployments
+from llm_economics.evidence.deployments import MEASURED, Asked, asked
+from llm_economics.formulas import services
+from llm_economics.formulas.elementwise import ParameterError, check_choice
+from llm_economics.formulas.services import Constants, Forecast, Work
+
+if TYPE_CHECKING:
+    import pandas
+
+KEPT = (
+    "weight",
+    "kv",
+    "compute",
+    "link",
+    "passing_rate",
+    "message_s",
+    "layer_s",
+    "expert_layer_s",
+    "before_fp8",
+)
+"""Constants of the 16-bit calibration."""
+
+BELIEFS = {
+    "weight_8": (0.75, 0.15),
+    "weight_4": (0.6, 0.2),
+    "expert_8": (0.65, 0.2),
+    "expert_4": (0.55, 0.2),
+    "kv_8": (0.7, 0.15),
+    "compute_narrow": (0.6, 0.2),
+    "quantised_layer_s": (14e-6, 0.3),
+    "latent_layer_s": (10e-6, 0.5),
+    "engine_expert_layer_s": (35e-6, 0.4),
+    "host_s": (1e-3, 0.7),
+    "sequence_s": (15e-6, 0.5),
+    "prompt_16": (0.6, 0.15),
+    "prompt_8": (0.42, 0.15),
+    "prompt_4": (0.22, 0.2),
+    "prompt_s": (5e-3, 1.0),
+    "other_maker": (1.2, 0.15),
+    "other_fixed": (1.67, 0.1),
+    "other_work": (1.67, 0.1),
+}
+"""What each is taken to be before any row is seen, and the standard deviation of that, as a fraction."""
+
+FIRST_BELIEFS = {
+    "first_s": (30e-3, 1.0),
+    "first_layer_s": (0.95e-3, 0.25),
+    "first_work": (1.5, 0.3),
+    "first_other": (0.1, 0.5),
+}
+"""The same for the time to the first token, fitted afterwards."""
+
+FRACTIONS = {name for name in BELIEFS if name.startswith(("weight", "expert", "kv", "compute", "prompt_"))} - {
+    "prompt_s"
+}
+ERROR, FIRST_ERROR = 0.1, 0.2
+"""Relative error of a row beyond which it counts less and less; also what a row weighs against beliefs."""
+QUEUED = 0.3
+"""Share of a request before its first token beyond which a service queues."""
+FEW = 8
+"""Users up to which the time to the first token is fitted and scored: beyond, it is mostly a queue."""
+LEFT_OUT = ("hardware", "engine", "month")
+"""What is left out for the scores, one group at a time; a month is asked of a fit on those before it."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Answers
+
+
+def answer(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each row with all that came in, and its forecast, floor, measurement and their ratio, in milliseconds a token.
+
+    ``ratio`` is forecast ÷ measured; it and ``measured_ms`` are None where nothing was measured. A row that cannot be
+    answered has None, and ``why_not`` says why.
+    """
+    rows = [dict(row) for row in rows]
+    questions, reasons = _questions(rows)
+    found: dict[int, tuple[float, ...]] = {}
+    for forecast, indices in _forecasts(questions):
+        low, high = interval(questions[indices[0]])["tpot"]
+        values = (forecast.tpot_s, forecast.tpot_floor_s, forecast.ttft_s)
+        value, floor, first = (1e3 * np.broadcast_to(part, len(indices)) for part in values)
+        for i, *row in zip(indices, value, floor, first, np.maximum(low * value, floor), high * value, strict=True):
+            found[i] = tuple(map(float, row))
+    return [row | _told(row, found.get(i), reasons.get(i)) for i, row in enumerate(rows)]
+
+
+def _told(row: Mapping[str, Any], found: tuple[float, ...] | None, reason: str | None) -> dict[str, Any]:
+    value, floor, first, low, high = found or (None,) * 5
+    measured = measured_ms(row)
+    return {
+        "forecast_ms": value,
+        "floor_ms": floor,
+        "low_ms": low,
+        "high_ms": high,
+        "forecast_ttft_ms": first,
+        "measured_ms": measured,
+        "ratio": value / measured if value and measured else None,
+        "why_not": reason,
+    }
+
+
+def measured_ms(row: Mapping[str, Any]) -> float | None:
+    """Milliseconds per output token that a row measured; None if it does not say."""
+    for name, convert in MEASURED.items():
+        try:
+            value = float(row[name])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if 0 < value < np.inf:
+            return convert(value)
+    return None
+
+
+def _questions(rows: list[dict[str, Any]]) -> tuple[dict[int, Asked], dict[int, str]]:
+    """What each row asks, and why some cannot be answered."""
+    questions, reasons = {}, {}
+    for i, row in enumerate(rows):
+        try:
+            question = asked(row)
+            deployments.system(question.hardware, question.accelerators)
+            questions[i] = question
+        except ParameterError as error:
+            reasons[i] = str(error)
+    return questions, reasons
+
+
+def _deployments(questions: Mapping[int, Asked]) -> Iterable[tuple[Asked, tuple, dict[str, str], dict[str, Any], list]]:
+    """Rows that share a deployment: one of them, arguments and formats for the formulas, what they add, their numbers."""
+    groups: dict[tuple, list[int]] = {}
+    for i, question in questions.items():
+        groups.setdefault(question.deployment, []).append(i)
+    for indices in groups.values():
+        one = questions[indices[0]]
+        users, prompt, output, cached = (
+            np.array([getattr(questions[i], name) for i in indices])
+            for name in ("concurrency", "prompt", "output", "cached_share")
+        )
+        model, system = deployments.served(one.name), deployments.system(one.hardware, one.accelerators)
+        formats = {"weights": one.weights, "kv": one.kv}
+        yield one, (model, system, users, prompt, output, one.split), formats, {"cached_share": cached}, indices
+
+
+def _forecasts(questions: Mapping[int, Asked], using: Constants | None = None) -> Iterable[tuple[Forecast, list[int]]]:
+    """Forecasts of rows that share a deployment, as arrays, with the numbers of the rows."""
+    for one, arguments, formats, more, indices in _deployments(questions):
+        more |= {"drafted": one.drafted, "acceptance": deployments.ACCEPTED, "using": using}
+        yield services.forecast(*arguments, **formats, **more), indices
+
+
+@cache
+def _fitted_file() -> dict[str, Any]:
+    return json.loads(services.FILE.read_text(encoding="utf-8"))
+
+
+def interval(question: Asked) -> dict[str, Any]:
+    """Factors on a forecast between which nine tenths of unseen rows of its kind lay, and what they rest on."""
+    kind = "mixture" if deployments.served(question.name).is_moe else "dense"
+    maker = deployments.system(question.hardware, question.accelerators).accelerator.maker
+    key = kind if maker in (None, "Nvidia") else "other maker"
+    return _fitted_file()["intervals"][key]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rows
+
+
+@cache
+def measured() -> pandas.DataFrame:
+    """Services of ``data/services.csv`` without traps that say how many users there were, with their measured seconds.
+
+    ``engine`` is a name without its version, ``month`` that of the row; ``last`` marks the latest of each configuration,
+    ``queued`` those in which much of a request is a wait though memory has room; ``kind`` is dense or mixture.
+    """
+    rows = facts.load("services")
+    rows = rows[(rows["trap"] == "") & rows["concurrency"].notna()].reset_index(drop=True)
+    rows["engine"] = rows["framework"].str.split().str[0].replace({"trtllm": "trt"})
+    rows["month"] = rows["date"].str[:7]
+    rows["kind"] = [
+        "mixture" if deployments.served(deployments.model_name(m)).is_moe else "dense" for m in rows["model"]
+    ]
+    rows["seconds"] = 1 / rows["interactivity_tok_s_user"]
+    rows["last"] = _latest(rows)
+    work = _service_work(rows)
+    waits = rows["ttft_s"] / (rows["ttft_s"] + rows["osl"] * rows["seconds"]) > QUEUED
+    rows["queued"] = waits & (work.prompts * rows["osl"] >= 0.99 * rows["concurrency"] / _copies(rows))
+    return rows
+
+
+def _copies(rows: pandas.DataFrame) -> np.ndarray:
+    return np.array([question.data for question in _asked(rows).values()])
+
+
+def steps(trap: bool = False) -> pandas.DataFrame:
+    """Low-precision decode steps of models that the catalog knows; with ``trap`` those of a kernel out of line as well."""
+    rows = facts.load("decode_step_timings_low_precision")
+    rows = rows[trap | (rows["trap"] != "kernel out of line")]
+    known = {name: _known(name) for name in rows["model"].unique()}
+    rows = rows[rows["model"].map(known)].reset_index(drop=True)
+    return rows.assign(
+        seconds=rows["tpot_ms"] / 1e3,
+        kind=["mixture" if deployments.served(deployments.model_name(m)).is_moe else "dense" for m in rows["model"]],
+    )
+
+
+def _known(name: str) -> bool:
+    try:
+        deployments.model_name(name)
+    except ParameterError:
+        return False
+    return True
+
+
+def _all(rows: pandas.DataFrame, using: Constants) -> pandas.DataFrame:
+    """Forecasts of service rows as columns."""
+    import pandas
+
+    questions = _asked(rows)
+    names = ("tpot_s", "ttft_s", "tpot_floor_s", "ttft_floor_s", "queue_s", "sequences", "prompt_share")
+    found = np.empty((len(rows), len(names)))
+    for forecast, indices in _forecasts(questions, using):
+        values = [getattr(forecast, name) for name in names[:-1]] + [forecast.terms.prompts_s / forecast.tpot_s]
+        found[indices] = np.stack(np.broadcast_arrays(*values), axis=-1)
+    return pandas.DataFrame(found, columns=names, index=rows.index)
+
+
+def _service_work(rows: pandas.DataFrame) -> Work:
+    """What each service's step consists of; the sequences that memory holds hang on no constant."""
+    parts, order = [], []
+    for _, (model, system, users, prompt, output, split), formats, more, indices in _deployments(_asked(rows)):
+        running = services.sequences_running(model, system, users, prompt + output / 2, split, **formats)
+        parts.append((services.work(model, system, running, prompt, output, split, **formats, **more), len(indices)))
+        order += indices
+    return _stacked(parts, order)
+
+
+def _asked(rows: pandas.DataFrame) -> dict[int, Asked]:
+    return {i: asked(row) for i, row in enumerate(rows.to_dict("records"))}
+
+
+def _step_work(rows: pandas.DataFrame) -> Work:
+    """What each decode step consists of."""
+    parts = []
+    for row in rows.itertuples():
+        name = deployments.model_name(row.model)
+        model, system = deployments.served(name), deployments.system(row.system, int(row.tp))
+        layout = deployments.split(int(row.tp), 1, int(row.moe_ep))
+        narrow = "bf16" if row.experts.startswith("w4a16") else None
+        work = services.work(
+            model, system, row.batch, 1, 1, layout,
+            weights=row.precision, kv=row.kv, arithmetic=narrow, context=row.context,
+        )  # fmt: skip
+        parts.append((work, 1))
+    return _stacked(parts, list(range(len(rows))))
+
+
+def _stacked(parts: list[tuple[Work, int]], order: list[int]) -> Work:
+    """Many records as one of arrays, in the order of the rows."""
+    back = np.argsort(order)
+    return Work(
+        **{
+            field.name: np.concatenate([np.broadcast_to(getattr(work, field.name), n) for work, n in parts])[back]
+            for field in fields(Work)
+        }
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The fit
+
+
+def fit(rows: pandas.DataFrame, low: pandas.DataFrame) -> Constants:
+    """Constants that make the errors of services and low-precision steps least, held near :data:`BELIEFS`.
+
+    ``rows`` and ``low`` have the columns of :func:`measured` and :func:`steps`. Fractions come out at most 1.
+    """
+    rows = rows[rows["last"] & ~rows["queued"]]
+    both = [(_service_work(rows), True), (_step_work(low), False)]
+    seconds = np.concatenate([rows["seconds"], low["seconds"]])
+    groups = [*(rows["model"] + rows["hardware"] + rows["precision"]), *("step" + low["model"] + low["system"])]
+    weights = _weights(groups)
+    start = replace(_calibrated(), **{name: mean for name, (mean, _) in BELIEFS.items()})
+
+    def predicted(values: dict[str, float]) -> np.ndarray:
+        constants = replace(start, **values)
+        return np.concatenate([services.terms(constants, work, engine=engine).seconds for work, engine in both])
+
+    fitted = replace(start, **_least(BELIEFS, predicted, seconds, weights, ERROR))
+    few = rows[(rows["concurrency"] <= FEW) & rows["ttft_s"].notna()]
+    work, first = _service_work(few), few["ttft_s"].to_numpy()
+
+    def waited(values: dict[str, float]) -> np.ndarray:
+        return services._first_token(replace(fitted, **values), work)
+
+    return replace(fitted, **_least(FIRST_BELIEFS, waited, first, np.ones(len(first)), FIRST_ERROR))
+
+
+def _weights(groups: list[str]) -> np.ndarray:
+    """One over the root of a row's group, about one for each row together."""
+    _, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    weights = counts[number] ** -0.5
+    return weights * len(groups) / weights.sum()
+
+
+def _least(beliefs: dict[str, tuple[float, float]], predicted, seconds, weights, error: float) -> dict[str, float]:
+    from scipy.optimize import least_squares
+
+    names, (believed, deviation) = list(beliefs), np.array(list(beliefs.values())).T
+    most = np.array(
+        [-np.log(m) / d if n in FRACTIONS else np.inf for n, m, d in zip(names, believed, deviation, strict=True)]
+    )
+
+    def values(x: np.ndarray) -> dict[str, float]:
+        return dict(zip(names, map(float, believed * np.exp(deviation * x)), strict=True))
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        off = np.log(predicted(values(x)) / seconds) / error
+        return np.concatenate([np.sign(off) * np.sqrt(2 * weights * (np.sqrt(1 + off**2) - 1)), x])
+
+    return values(least_squares(residuals, np.zeros(len(names)), bounds=(-np.inf, most)).x)
+
+
+@cache
+def _calibrated() -> Constants:
+    """The calibration's constants; the others are placeholders until they are fitted."""
+    from llm_economics.evidence import calibration
+
+    kept = asdict(calibration.fitted())
+    return Constants(**{field.name: kept.get(field.name, 0.0) for field in fields(Constants)})
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Scores
+
+
+def left_out(by: str) -> pandas.DataFrame:
+    """Services and steps, each forecast by a fit that has not seen its group.
+
+    Parameters
+    ----------
+    by
+        A column: "hardware", "engine" or "model" leave each of its values out; "month" asks each from a fit on those before.
+
+    Returns
+    -------
+    DataFrame
+        The rows of :func:`measured`, with ``predicted``, ``first`` (both s) and ``prompt_share``; of the rows of the first
+        month, which nothing precedes, none are there.
+    """
+    import pandas
+
+    check_choice("by", by, (*LEFT_OUT, "model"))
+    rows, low = measured(), steps()
+    chips = {"hardware": "system", "engine": "backend", "model": "model"}
+    found = []
+    for value in sorted(rows[by].unique()):
+        out = rows[by] == value
+        seen, seen_low = rows[~out], low
+        if by == "month":
+            seen = rows[rows["month"] < value]
+            if seen.empty:
+                continue
+            seen = seen.assign(last=_latest(seen))
+        else:
+            same = {_same(by, name): name for name in low[chips[by]].unique()}
+            seen_low = low[low[chips[by]] != same.get(_same(by, value))]
+        forecast = _all(rows[out], fit(seen, seen_low))
+        found.append(
+            rows[out].assign(
+                predicted=forecast["tpot_s"], first=forecast["ttft_s"], prompt_share=forecast["prompt_share"]
+            )
+        )
+    return pandas.concat(found)
+
+
+def _same(by: str, name: str) -> str:
+    """A chip, engine or model as services and steps both call it."""
+    if by == "hardware":
+        return deployments.system(name, 1).accelerator.name
+    return deployments.served(deployments.model_name(name)).name if by == "model" else name.replace("trtllm", "trt")
+
+
+def _latest(rows: pandas.DataFrame) -> pandas.Series:
+    same = ["model", "hardware", "n_acc", "precision", "engine", "isl", "osl", "concurrency", "config"]
+    return ~rows.sort_values("date", kind="stable").duplicated(same, keep="last").reindex(rows.index)
+
+
+def left_out_steps(by: str) -> pandas.DataFrame:
+    """Low-precision steps, each forecast by a fit that has not seen its "system", "backend" or "model"."""
+    import pandas
+
+    check_choice("by", by, ("system", "backend", "model"))
+    rows, low = measured(), steps()
+    column = {"system": "hardware", "backend": "engine", "model": "model"}[by]
+    found = []
+    for value in sorted(low[by].unique()):
+        out = low[by] == value
+        seen = rows[rows[column].map(lambda name: _same(column, name)) != _same(column, value)]
+        constants = fit(seen, low[~out])
+        found.append(low[out].assign(predicted=services.terms(constants, _step_work(low[out]), engine=False).seconds))
+    return pandas.concat(found)
+
+
+def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
+    """Errors of measured ÷ predicted time, as speeds: rows, median ratio, median error and shares within three factors."""
+    import pandas
+
+    ratio = rows["seconds"] / rows["predicted"]
+    apart = np.exp(np.log(ratio).abs())
+    groups = ratio.groupby(rows[by] if by else np.zeros(len(rows)), sort=True)
+
+    def within(factor: float) -> pandas.Series:
+        return (apart < factor).groupby(rows[by] if by else np.zeros(len(rows)), sort=True).mean()
+
+    return pandas.DataFrame(
+        {
+            "rows": groups.size(),
+            "median ratio": groups.median(),
+            "median error": groups.agg(lambda r: (r - 1).abs().median()),
+            "within 1.25": within(1.25),
+            "within 1.5": within(1.5),
+            "within 2": within(2.0),
+        }
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The file
+
+
+def intervals() -> dict[str, Any]:
+    """Factors between which nine tenths of unseen services lay, by kind, from the fits that left chips, engines or models out."""
+    import pandas
+
+    apart = pandas.concat([left_out(by) for by in ("hardware", "engine", "month", "model")])
+    apart = apart[~apart["queued"]]
+    other = apart["hardware"].str.startswith("mi")
+    groups = {"dense": apart[(apart["kind"] == "dense") & ~other], "mixture": apart[(apart["kind"] == "mixture") & ~other]}
+    groups["other maker"] = apart[other]
+    found = {}
+    for name, rows in groups.items():
+        few = rows[rows["concurrency"] <= FEW]
+        found[name] = {
+            "tpot": _quantiles(rows["seconds"] / rows["predicted"]),
+            "ttft": _quantiles(few["ttft_s"] / few["first"]),
+            "services": int(rows["source_url"].nunique()),
+            "models": sorted(rows["model"].unique()),
+            "chips": sorted(rows["hardware"].unique()),
+        }
+    return found
+
+
+def _quantiles(ratio: pandas.Series) -> list[float]:
+    return [float(f"{q:.3g}") for q in ratio.quantile([0.05, 0.95])]
+
+
+def main() -> None:
+    """Fit everything and write the constants and intervals."""
+    constants = {name: float(f"{value:.4g}") for name, value in asdict(fit(measured(), steps())).items()}
+    text = json.dumps({"constants": constants, "intervals": intervals()}, indent=2)
+    services.FILE.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

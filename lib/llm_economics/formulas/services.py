@@ -1,0 +1,579 @@
+"""What a whole service takes: decode steps, the prompts read between them, the queue, the first token.
+
+A decode step of the roofline is a bound. What an engine adds has a few kinds, each with a constant that means something
+(:class:`Constants`) and none that belongs to a chip, a model or an engine. With r for bytes over bandwidth and c for FLOP over
+the dense peak, both of the accelerator that has most to do, a step of B sequences takes
+
+t = |r_dense / w, c_dense / u + c_prompt / p| + r_expert / e + c_expert / u + |r_cache / k, c_attention / u| + links
++ n layer + m expert + a latent + q quantised + host + B sequence + prompts
+
+where |x, y| is the root of the sum of squares. Matrix products outside experts read prompts beside decoding (chunked
+prefill): for every step B ÷ output prompts have to be read, and their FLOP hide partly behind the reading of weights.
+Efficiencies w, e, p depend on the width of a format in bits: small kernels take time that does not shrink with their bytes.
+
+Where memory holds fewer sequences than users ask, the rest waits, and its wait is part of the time to the first token.
+The floor is the roofline at all efficiencies one, without any fixed time: no service without drafted tokens is below it.
+
+Numbers are floats or arrays in SI units; models are counted in 16 bits (``weights`` and ``kv`` say what they are stored in).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from functools import cache
+from math import inf
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range, maximum, minimum, where
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
+from llm_economics.formulas.parallelism import Split
+from llm_economics.formulas.routing import expected_distinct
+from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.speculation import expected_tokens
+
+FILE = Path(__file__).with_name("service_constants.json")
+"""Constants and intervals, as :mod:`llm_economics.evidence.services` fitted them."""
+
+TERMS = ("weights", "experts", "cache", "links", "layers", "host", "prompts")
+"""What may take most of a step."""
+
+ACTIVATION_PASSES = 12
+"""Hidden states that the elementwise kernels of a layer read or write for each token."""
+
+INDEPENDENT = 0.7
+"""Share of a batch's further tokens that choose their experts afresh; the others follow those before."""
+
+MEMORY_SHARE = 0.9
+"""Share of an accelerator's memory that engines fill with weights and cache."""
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What is fitted. Those of the first line are fitted on 16-bit decode steps of H100s alone.
+
+    Parameters
+    ----------
+    weight, kv, compute, link
+        Fraction of the memory bandwidth at which 16-bit weights and cache are read, of the dense 16-bit peak, of the link.
+    passing_rate
+        Bytes per second that the kernels of a collective pass on.
+    message_s, layer_s, expert_layer_s
+        Seconds for each message in a row, for each layer, and more for each layer with experts: launches and small kernels.
+    before_fp8
+        Factor on a step for chips without an FP8 peak.
+    weight_8, weight_4, expert_8, expert_4, kv_8
+        Fraction of the bandwidth at which 8-bit and 4-bit weights, routed experts and cache are read.
+    compute_narrow
+        Fraction of the dense 8-bit or 4-bit peak that a decode step's products reach.
+    quantised_layer_s, latent_layer_s
+        Seconds more for each layer whose activations are quantised on the way, and with latent attention.
+    engine_expert_layer_s
+        Seconds more that an engine takes for each layer with experts, beyond the sum of its kernels.
+    host_s, sequence_s
+        Seconds that the host adds to a step, and to it for each sequence.
+    prompt_16, prompt_8, prompt_4
+        Fraction of the dense peak at which prompts are read, by the format of the arithmetic.
+    prompt_s
+        Seconds that a prompt costs the others beside its arithmetic.
+    other_maker
+        Factor on times of chips of other makers than Nvidia.
+    other_fixed, other_work
+        The same for those of them without an FP4 peak: on fixed times, and on reading, computing and sending.
+    first_s, first_layer_s, first_work, first_other
+        Seconds of the time to the first token without any model, for each layer and each layer with experts, factor on the
+        arithmetic of the prompt, and share of it for each other user.
+    """
+
+    weight: float
+    kv: float
+    compute: float
+    link: float
+    passing_rate: float
+    message_s: float
+    layer_s: float
+    expert_layer_s: float
+    before_fp8: float
+    weight_8: float
+    weight_4: float
+    expert_8: float
+    expert_4: float
+    kv_8: float
+    compute_narrow: float
+    quantised_layer_s: float
+    latent_layer_s: float
+    engine_expert_layer_s: float
+    host_s: float
+    sequence_s: float
+    prompt_16: float
+    prompt_8: float
+    prompt_4: float
+    prompt_s: float
+    other_maker: float
+    other_fixed: float
+    other_work: float
+    first_s: float
+    first_layer_s: float
+    first_work: float
+    first_other: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one accelerator has to do, before any constant: seconds at the peaks of its data sheet, bytes and counts.
+
+    ``*_bits`` are widths of formats; ``fresh_*`` is one prompt without what a prefix cache holds of it; ``cached_attention_s``
+    what its attention to cached tokens adds; ``old`` and ``other`` are 1 or 0.
+    """
+
+    sequences: Any
+    dense_read_s: Any
+    dense_bits: Any
+    dense_computed_s: Any
+    expert_read_s: Any
+    expert_bits: Any
+    expert_computed_s: Any
+    cache_read_s: Any
+    cache_bits: Any
+    attention_s: Any
+    sent_s: Any
+    passed: Any
+    messages: Any
+    activations_s: Any
+    layers: Any
+    expert_layers: Any
+    latent_layers: Any
+    dense_arithmetic_bits: Any
+    arithmetic_bits: Any
+    prompts: Any
+    fresh_dense_s: Any
+    fresh_expert_s: Any
+    fresh_attention_s: Any
+    cached_attention_s: Any
+    fresh_sent_s: Any
+    fresh_passed: Any
+    held_s: Any
+    before_fp8: Any
+    other_now: Any
+    other_before: Any
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Seconds of a step by what takes them, in the order of :data:`TERMS`, and together."""
+
+    weights_s: Any
+    experts_s: Any
+    cache_s: Any
+    links_s: Any
+    layers_s: Any
+    host_s: Any
+    prompts_s: Any
+
+    @property
+    def decode_s(self):
+        """All but the prompts."""
+        return self.weights_s + self.experts_s + self.cache_s + self.links_s + self.layers_s + self.host_s
+
+    @property
+    def seconds(self):
+        """The whole step, prompts read beside it included."""
+        return self.decode_s + self.prompts_s
+
+    @property
+    def binds(self):
+        """Index into :data:`TERMS` of the longest (an array of them for arrays)."""
+        longest, index = self.weights_s, 0
+        for n, field in enumerate(fields(self)[1:], start=1):
+            value = getattr(self, field.name)
+            index = where(value > longest, n, index)
+            longest = maximum(longest, value)
+        return index
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A service in a closed loop: each of ``concurrency`` users asks again as soon as its answer is there.
+
+    Seconds; ``tpot_s`` is the time per output token after the first, ``ttft_s`` the time to the first one, a wait in the queue
+    included. ``sequences`` run at a time, the others wait. ``requests_per_s`` are those of all accelerators. ``fresh_s`` and
+    ``cached_s`` are the accelerators' seconds for one request that reading its prompt takes, and attention to what a
+    prefix cache held of it; ``busy_s`` is what a request takes of them in all.
+    """
+
+    tpot_s: Any
+    ttft_s: Any
+    tpot_floor_s: Any
+    ttft_floor_s: Any
+    queue_s: Any
+    sequences: Any
+    requests_per_s: Any
+    fresh_s: Any
+    cached_s: Any
+    busy_s: Any
+    terms: Terms
+
+
+@cache
+def constants() -> Constants:
+    """The constants in use."""
+    return Constants(**json.loads(FILE.read_text(encoding="utf-8"))["constants"])
+
+
+def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str:
+    """Format that a chip computes in with weights of a format: the same if it has a peak for it, else the next wider.
+
+    Integers of 4 bits are widened to 16 everywhere, and so are 4-bit floats on chips without an FP4 peak.
+    """
+    check_choice("weights", weights, BYTES_PER_VALUE)
+    wide = next((name for name in ("bf16", "fp16", "fp32") if name in chip.peak_flops), None)
+    if weights in chip.peak_flops and weights != "int4":
+        return weights
+    if wide is None:
+        raise ParameterError(f"weights = {weights!r} is not allowed: {chip.name} has no 16-bit peak")
+    return wide
+
+
+def bits(format_: str) -> float:
+    """Width of a format."""
+    return 8 * BYTES_PER_VALUE[check_choice("format", format_, BYTES_PER_VALUE)]
+
+
+def dense_bits(model: ServedModel, weights: str) -> float:
+    """Width of the weights outside routed experts: 4-bit checkpoints of mixtures keep those in 16 bits."""
+    return 16.0 if model.is_moe and bits(weights) == 4 else bits(weights)
+
+
+def work(
+    model: ServedModel,
+    system: System,
+    sequences,
+    prompt,
+    output,
+    split: Split | None = None,
+    *,
+    weights: str = "bf16",
+    arithmetic: str | None = None,
+    kv: str = "bf16",
+    cached_share=0.0,
+    drafted=0,
+    context=None,
+) -> Work:
+    """What a step of ``sequences`` asks of one accelerator, and the reading of one prompt; broadcasts.
+
+    Parameters
+    ----------
+    model
+        Counted in 16 bits, as ``serving.model_from_architecture`` gives it.
+    prompt, output
+        Tokens of a request; the mean ``context`` of a step is the prompt and half of the output if it is not given.
+    split
+        None: tensor parallelism over the whole system. Without stages (``pipeline`` is 1).
+    weights, arithmetic, kv
+        Formats; ``arithmetic`` None: :func:`arithmetic_for`.
+    cached_share
+        Share of the prompt whose keys and values a prefix cache holds.
+    drafted
+        Tokens that are verified beside the next one in every step.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range, a format not known, or the chip has no peak for the arithmetic.
+    """
+    split = split or Split(tensor=system.accelerators)
+    check_range("pipeline", split.pipeline, 1, 1)
+    check_range("sequences", sequences, 1)
+    check_range("prompt", prompt, 1)
+    check_range("output", output, 1)
+    check_range("cached_share", cached_share, 0, 1)
+    check_range("drafted", drafted, 0)
+    chip, tensor = system.accelerator, split.tensor
+    arithmetic = arithmetic or arithmetic_for(weights, chip, model.is_moe)
+    wide = chip.peak(arithmetic_for("bf16", chip) if "bf16" in chip.peak_flops else "fp16")
+    outer_bits, expert_bits, cache_bits = dense_bits(model, weights), bits(weights), bits(kv)
+    narrow = chip.peak(arithmetic)
+    outer = wide if outer_bits == 16 else narrow
+    each = maximum(sequences / split.data, 1.0)
+    tokens = each * (1 + drafted)
+    context = prompt + output / 2 if context is None else context
+    expert_flops = 2 * model.experts_per_token * model.expert_bytes / 2
+    dense_flops = model.flops_per_token - expert_flops
+    fresh = maximum(prompt * (1 - cached_share), 1.0)
+    of_experts = split.data / split.expert_shards
+    read, moved = _experts_read(model, split, tokens * split.expert_shards / tensor)
+    links, fresh_links = _links(model, system, split, tokens), _links(model, system, split, fresh)
+    bandwidth = chip.memory_bandwidth
+    cache = model.kv_bytes_read(context) * cache_bits / 16 / minimum(tensor, model.kv_heads or tensor)
+    cache = cache + getattr(model, "state_bytes", 0.0) / tensor
+    new_maker = 1.0 if "fp4" in chip.peak_flops else 0.0
+    other = 0.0 if chip.maker in (None, "Nvidia") else 1.0
+    all_pairs = model.prompt_flops(prompt) - model.prompt_flops(prompt - fresh)
+    own_pairs = minimum(model.prompt_flops(fresh), all_pairs)
+    return Work(
+        sequences=each,
+        dense_read_s=model.common_bytes * outer_bits / 16 / tensor / bandwidth,
+        dense_bits=outer_bits,
+        dense_computed_s=tokens * dense_flops / tensor / outer,
+        expert_read_s=read * model.expert_bytes * expert_bits / 16 / split.expert_tensor / bandwidth,
+        expert_bits=expert_bits,
+        expert_computed_s=tokens * expert_flops * of_experts / narrow,
+        cache_read_s=each * cache / bandwidth,
+        cache_bits=cache_bits,
+        attention_s=tokens * model.attention_flops(context) / tensor / wide,
+        sent_s=links[0],
+        passed=links[1],
+        messages=links[2],
+        activations_s=ACTIVATION_PASSES * model.layers * model.hidden_bytes * tokens / bandwidth,
+        layers=model.layers,
+        expert_layers=model.moe_layers,
+        latent_layers=model.layers if model.decode_flops_per_key > 1.5 * model.prefill_flops_per_key else 0,
+        dense_arithmetic_bits=16.0 if outer_bits == 16 else bits(arithmetic),
+        arithmetic_bits=bits(arithmetic),
+        prompts=each / output,
+        fresh_dense_s=fresh * dense_flops / tensor / outer,
+        fresh_expert_s=fresh * expert_flops * of_experts / narrow,
+        fresh_attention_s=own_pairs / tensor / wide,
+        cached_attention_s=(all_pairs - own_pairs) / tensor / wide,
+        fresh_sent_s=fresh_links[0],
+        fresh_passed=fresh_links[1],
+        held_s=(
+            model.common_bytes * outer_bits / tensor
+            + moved * model.experts * model.expert_bytes * expert_bits / split.expert_shards
+        )
+        / 16
+        / bandwidth,
+        before_fp8=0.0 if "fp8" in chip.peak_flops else 1.0,
+        other_now=other * new_maker,
+        other_before=other * (1 - new_maker),
+    )
+
+
+def _experts_read(model: ServedModel, split: Split, tokens):
+    """Experts that the accelerator with most of them reads, for the step waits for it, and 1 (0 without experts).
+
+    The experts that ``tokens`` touch fall into the groups of expert parallelism as cards into hands. The largest of several
+    such counts lies above their mean by a standard deviation times Blom's score (G. Blom, Statistical Estimates and
+    Transformed Beta-Variables, 1958), to a tenth of it, and no hand has more than its share of all experts.
+    """
+    if not model.is_moe:
+        return 0.0, 0.0
+    groups, experts = split.expert, model.experts
+    touched = expected_distinct(experts, model.experts_per_token, 1 + INDEPENDENT * maximum(tokens - 1, 0.0))
+    if groups == 1:
+        return touched, 1.0
+    mean = touched / groups
+    variance = mean * (1 - 1 / groups) * (experts - touched) / max(experts - 1, 1)
+    score = max(NormalDist().inv_cdf((groups - 0.375) / (groups + 0.25)), 0.0)
+    most = maximum(minimum(mean + score * maximum(variance, 0.0) ** 0.5, maximum(experts / groups, 1.0)), 1.0)
+    return maximum(most, mean), 1.0
+
+
+def _links(model: ServedModel, system: System, split: Split, tokens):
+    """Seconds at the links' bandwidth, bytes that one accelerator passes on, and messages in a row, for a pass of ``tokens``.
+
+    Two all-reduces a layer inside tensor parallelism; with data copies the experts' exchange, there and back, takes the
+    place of the second. A message between domains counts for as many as the latencies of the two links are to each other.
+    """
+    near, far = system.scale_up, system.scale_out
+    slower = far.latency_s / near.latency_s if far and near.latency_s and far.latency_s else 1.0
+    size, spread = tokens * model.hidden_bytes, model.moe_layers if split.data > 1 else 0
+    seconds = passed = messages = 0.0
+
+    def add(rounds, size, members):
+        nonlocal seconds, passed, messages
+        inside = minimum(members, system.domain_size)
+        domains = members / inside
+        seconds = seconds + rounds * size * (inside - 1) / inside / near.bandwidth
+        passed = passed + rounds * size * (inside - 1) / inside
+        messages = messages + rounds * minimum(inside - 1, 1)
+        if domains > 1:
+            seconds = seconds + rounds * size / inside * (domains - 1) / domains / (far or near).bandwidth
+            messages = messages + rounds * slower
+
+    add(2 * (2 * model.layers - spread), size, split.tensor)
+    if spread:
+        add(2 * spread, size * minimum(model.experts_per_token, split.expert) / split.tensor, split.expert_shards)
+    return seconds, passed, messages
+
+
+def terms(constants: Constants, w: Work, *, engine: bool = True) -> Terms:
+    """Seconds of a step; without ``engine`` the sum of its kernels, as tools that time kernels report it."""
+    k = constants
+    weight = _by_width(w.dense_bits, k.weight, k.weight_8, k.weight_4)
+    expert = _by_width(w.expert_bits, k.weight, k.expert_8, k.expert_4)
+    cache = _by_width(w.cache_bits, k.kv, k.kv_8, k.kv_8)
+    dense_rate = _by_width(w.dense_arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
+    expert_rate = _by_width(w.arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
+    fixed, working = _factors(k, w)
+    dense_read, dense_computed = w.dense_read_s / weight, w.dense_computed_s / dense_rate
+    dense = _both(dense_read, dense_computed)
+    quantised = where(w.arithmetic_bits < 16, k.quantised_layer_s, 0.0)
+    layers = w.layers * (k.layer_s + quantised) + w.latent_layers * k.latent_layer_s
+    layers = layers + w.expert_layers * (k.expert_layer_s + (k.engine_expert_layer_s if engine else 0.0))
+    prompts = 0.0
+    if engine:
+        beside = _both(dense_read, dense_computed + w.prompts * w.fresh_dense_s / _dense_prompt_rate(k, w)) - dense
+        prompts = beside + w.prompts * (_other_prompt_seconds(k, w) + k.prompt_s)
+    return Terms(
+        weights_s=working * dense,
+        experts_s=working * (w.expert_read_s / expert + w.expert_computed_s / expert_rate),
+        cache_s=working * _both(w.cache_read_s / cache, w.attention_s / k.compute),
+        links_s=working * (w.sent_s / k.link + w.passed / k.passing_rate) + fixed * w.messages * k.message_s,
+        layers_s=fixed * layers + working * w.activations_s,
+        host_s=fixed * (k.host_s + w.sequences * k.sequence_s) if engine else 0.0,
+        prompts_s=working * prompts,
+    )
+
+
+def _by_width(width, wide, eight, four):
+    return where(width < 6, four, where(width < 12, eight, wide))
+
+
+def _both(reading, computing):
+    """Root of the sum of squares: large products hide part of their arithmetic behind reading."""
+    return (reading * reading + computing * computing) ** 0.5
+
+
+def _factors(k: Constants, w: Work):
+    """Factors on fixed times and on work for the chip's maker and generation."""
+    old = where(w.before_fp8 > 0, k.before_fp8, 1.0)
+    now = where(w.other_now > 0, k.other_maker, 1.0)
+    return (
+        old * where(w.other_before > 0, k.other_fixed, now),
+        old * where(w.other_before > 0, k.other_work, now),
+    )
+
+
+def _dense_prompt_rate(k: Constants, w: Work):
+    return _by_width(w.dense_arithmetic_bits, k.prompt_16, k.prompt_8, k.prompt_4)
+
+
+def _other_prompt_seconds(k: Constants, w: Work):
+    """Seconds that the reading of one prompt takes outside the dense matrices."""
+    rate = _by_width(w.arithmetic_bits, k.prompt_16, k.prompt_8, k.prompt_4)
+    sent = w.fresh_sent_s / k.link + w.fresh_passed / k.passing_rate
+    return w.fresh_expert_s / rate + (w.fresh_attention_s + w.cached_attention_s) / k.prompt_16 + sent
+
+
+def sequences_held(
+    model: ServedModel, system: System, context, split: Split | None = None, *, weights: str = "bf16", kv: str = "bf16"
+):
+    """Sequences of a mean ``context`` that fit beside the weights; 0 or less where the weights alone do not."""
+    split = split or Split(tensor=system.accelerators)
+    outer, tensor = dense_bits(model, weights) / 16, split.tensor
+    held = (model.common_bytes * outer + model.lookup_bytes) / tensor
+    held = held + model.experts * model.expert_bytes * bits(weights) / 16 / split.expert_shards
+    free = MEMORY_SHARE * system.accelerator.memory_bytes - held
+    each = model.kv_bytes(context) * bits(kv) / 16 / minimum(tensor, model.kv_heads or tensor)
+    each = each + getattr(model, "state_bytes", 0.0) / tensor
+    return split.data * where(each > 0, free / where(each > 0, each, 1.0), where(free > 0, inf, -1.0))
+
+
+def sequences_running(
+    model: ServedModel, system: System, concurrency, context, split: Split | None = None, **formats: str
+):
+    """Sequences that run of ``concurrency``: all, or as many as memory holds, and one on each copy at least."""
+    split = split or Split(tensor=system.accelerators)
+    held = sequences_held(model, system, context, split, **formats)
+    return minimum(concurrency, maximum(held, 1.0 * split.data))
+
+
+def forecast(
+    model: ServedModel,
+    system: System,
+    concurrency,
+    prompt,
+    output,
+    split: Split | None = None,
+    *,
+    weights: str = "bf16",
+    arithmetic: str | None = None,
+    kv: str | None = None,
+    cached_share=0.0,
+    drafted=0,
+    acceptance=0.7,
+    using: Constants | None = None,
+) -> Forecast:
+    """A service of ``concurrency`` users at a time; broadcasts over users and lengths.
+
+    Parameters
+    ----------
+    kv
+        Format of the cache; None: 8 bits where the weights have fewer than 16, else 16.
+    drafted, acceptance
+        Tokens drafted for each step, by a layer of the model's own kind, and the chance that one is accepted.
+    using
+        Constants; None: those of :func:`constants`.
+
+    Other parameters and errors are those of :func:`work`. A model that does not fit is timed all the same.
+    """
+    k = using or constants()
+    check_range("concurrency", concurrency, 1)
+    split = split or Split(tensor=system.accelerators)
+    arithmetic = arithmetic or arithmetic_for(weights, system.accelerator, model.is_moe)
+    kv = kv or ("fp8" if bits(weights) < 16 else "bf16")
+    running = sequences_running(model, system, concurrency, prompt + output / 2, split, weights=weights, kv=kv)
+    w = work(
+        model,
+        system,
+        running,
+        prompt,
+        output,
+        split,
+        weights=weights,
+        arithmetic=arithmetic,
+        kv=kv,
+        cached_share=cached_share,
+        drafted=drafted,
+    )
+    step = terms(k, w)
+    yielded = expected_tokens(acceptance, drafted)
+    drafting = 1 + drafted / maximum(model.layers, 1)
+    floor = _step_floor(model, w, bits(weights), running, split, system) / yielded
+    tpot = maximum(step.decode_s * drafting / yielded + step.prompts_s, floor)
+    first_floor = w.fresh_dense_s * w.arithmetic_bits / w.dense_arithmetic_bits + w.fresh_expert_s
+    first = maximum(_first_token(k, w), first_floor)
+    queue = (concurrency - running) / running * output * tpot
+    request = first + queue + output * tpot
+    share = step.prompts_s / tpot
+    cached = w.prompts * w.cached_attention_s / k.prompt_16 * _factors(k, w)[1]
+    busy = request / concurrency
+    return Forecast(
+        tpot_s=tpot,
+        ttft_s=first + queue,
+        tpot_floor_s=floor,
+        ttft_floor_s=first_floor,
+        queue_s=queue,
+        sequences=running,
+        requests_per_s=1 / busy,
+        fresh_s=busy * (share - cached / tpot),
+        cached_s=busy * cached / tpot,
+        busy_s=busy,
+        terms=step,
+    )
+
+
+def _first_token(k: Constants, w: Work):
+    """Seconds to the first token without a queue: fixed times, and a prompt that others' prompts share its steps with."""
+    fixed, working = _factors(k, w)
+    reading = w.fresh_dense_s / _dense_prompt_rate(k, w) + _other_prompt_seconds(k, w) + w.held_s / k.weight
+    others = 1 + k.first_other * (w.sequences - 1)
+    layers = (w.layers + w.expert_layers) * k.first_layer_s
+    return k.first_s + fixed * layers + working * k.first_work * reading * others
+
+
+def _step_floor(model: ServedModel, w: Work, weight_bits: float, sequences, split: Split, system: System):
+    """Seconds below which no step is: its longest term at all efficiencies one, every format as narrow as it may be."""
+    narrowest = w.dense_read_s * weight_bits / w.dense_bits
+    experts = 0.0
+    if model.is_moe:
+        pooled = maximum(sequences / split.data, 1.0) * split.expert_shards / split.tensor
+        touched = expected_distinct(model.experts, model.experts_per_token, 1 + INDEPENDENT * maximum(pooled - 1, 0.0))
+        one = model.expert_bytes * w.expert_bits / 16 / system.accelerator.memory_bandwidth
+        experts = touched * one / split.expert_shards
+    dense = w.dense_computed_s * w.arithmetic_bits / w.dense_arithmetic_bits
+    computed = dense + w.expert_computed_s + w.attention_s * w.arithmetic_bits / 16
+    return maximum(maximum(narrowest + experts + w.cache_read_s, computed), w.sent_s)
