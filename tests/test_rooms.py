@@ -21,7 +21,7 @@ HOUSE = {
     ),
     "checkpoints": (1, "config families"),
     "facts": (2, "units parameters documents rows store chips models prices"),
-    "evidence": (3, "calibration search scores sensitivity"),
+    "evidence": (3, "calibration search scores sensitivity results readers measured"),
     "book": (3, "claims figures"),
     "reruns": (4, "notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml outputs"),
