@@ -25,7 +25,7 @@ HOUSE = {
     "book": (3, "claims figures"),
     "reruns": (4, "notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml outputs"),
-    "cli": (5, "model frontier run compare solve sweep claims"),
+    "cli": (5, "model frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]
 STANDARD = [f"{folder}.{room}" for folder, room in ROOMS if HOUSE[folder][0] <= 1]
