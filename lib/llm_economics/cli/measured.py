@@ -142,7 +142,9 @@ def _record(answer: Answer) -> dict[str, Any]:
         "measured_ms": 1e3 * setting.seconds,
         "definition": tpot.meaning,
         "floor_ms": 1e3 * answer.floor_s,
-        "forecast_ms": {"value": 1e3 * answer.value_s, "low": 1e3 * answer.low_s, "high": 1e3 * answer.high_s},
+        "forecast_ms": 1e3 * answer.value_s,
+        "low_ms": 1e3 * answer.low_s,
+        "high_ms": 1e3 * answer.high_s,
         "ratio": answer.ratio,
         "mbu": answer.mbu,
         "mfu": answer.mfu,
@@ -187,8 +189,6 @@ def _csv(rows: list[dict[str, Any]]) -> str:
         for key in ("ttft_ms", "tpot_ms", "itl_ms"):
             for name in ("mean", "median", "p99") if row.get(key) else ():
                 cells[f"{key.removesuffix('_ms')}_{name}_ms"] = row[key][name]
-        for name, value in (row.get("forecast_ms") or {}).items():
-            cells["forecast_ms" if name == "value" else f"forecast_{name}_ms"] = value
         for name, value in (row.get("usd_per_million_tokens") or {}).items():
             cells[f"usd_per_million_{name}_tokens"] = value
         cells["doubts"] = "; ".join(doubt["code"] for doubt in row.get("doubts") or ())
@@ -349,7 +349,7 @@ def _draw(answered: list[Answer], path: Path) -> None:
     shown = {"size": alt.condition(f"datum.whose == '{own.YOURS}'", alt.value(110), alt.value(25))}
     base = alt.Chart(frame).encode(x=x, y=y)
     dots = base.mark_point(filled=True, opacity=0.75).encode(
-        color=whose, shape=alt.Shape("whose", type="nominal", title=None), tooltip=list(frame.columns), **shown
+        color=whose, shape=alt.Shape(**whose.to_dict()), tooltip=list(frame.columns), **shown
     )
     bars = (
         base.transform_filter(alt.datum.whose == own.YOURS)

@@ -100,7 +100,7 @@ class Setting:
     @property
     def seconds(self) -> float:
         """Measured seconds per output token."""
-        return self.result.tpot.mean or self.result.tpot.median
+        return self.result.tpot.typical
 
     @property
     def running(self) -> float:
@@ -203,11 +203,7 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
     weights = _weights(result, given, taken)
     tensor = _degree("tensor", result.tensor, given.tensor, count, count, taken)
     expert = _degree("expert", result.expert, given.expert, 1, count, taken)
-    peaks = (
-        facts.system(system, 1).accelerator.peak_flops
-        if not _is_file(system)
-        else _own_system(system).accelerator.peak_flops
-    )
+    peaks = (_own_system(system) if _is_file(system) else _catalog_system(system, 1)).accelerator.peak_flops
     arithmetic = _format("arithmetic", given.arithmetic) if given.arithmetic else ""
     if not arithmetic:
         usual = ARITHMETIC.get(weights, ("bf16", "fp16"))
@@ -281,7 +277,7 @@ def _system(result: Result, given: Given, taken: dict[str, str]) -> str:
     own = ""
     if result.system:
         try:
-            own = facts.system(scores.CHIPS.get(result.system, result.system), 1).name and result.system
+            own = _catalog_system(result.system, 1).name and result.system
         except ParameterError:
             own = ""
     chosen = own if own and (result.row or not given.system) else given.system or own
@@ -293,8 +289,13 @@ def _system(result: Result, given: Given, taken: dict[str, str]) -> str:
         return scores.CHIPS.get(own, own)
     taken["system"] = f"option (the file says {result.system})" if result.system else "option"
     if not _is_file(chosen):
-        facts.system(chosen, 1)
+        _catalog_system(chosen, 1)
     return chosen
+
+
+@cache
+def _catalog_system(name: str, count: int) -> System:
+    return facts.system(scores.CHIPS.get(name, name), count)
 
 
 def _is_file(name: str) -> bool:
@@ -390,7 +391,7 @@ def _where(deployment: Deployment) -> tuple[serving.ServedModel, System, Split]:
     if _is_file(deployment.system):
         system = replace(_own_system(deployment.system), accelerators=count)
     else:
-        system = facts.system(deployment.system, count)
+        system = _catalog_system(deployment.system, count)
     if not served.is_moe:
         expert = 1
     data = count // tensor
@@ -594,7 +595,7 @@ def _answer(setting: Setting, of: Mapping[str, float], given: Given, neighbours:
 def _rate(setting: Setting) -> float:
     """Output tokens per second that times and concurrency give, where the file has no rate."""
     result, output = setting.result, setting.output_tokens
-    first = result.ttft and (result.ttft.mean or result.ttft.median)
+    first = result.ttft and result.ttft.typical
     if first and not result.decode_only:
         return setting.running * output / (first + setting.seconds * max(output - 1, 0))
     return setting.running / setting.seconds

@@ -44,6 +44,11 @@ class Figure:
     meaning: str = "per request"
     where: str = ""
 
+    @property
+    def typical(self) -> float | None:
+        """The mean, or the median where there is no mean."""
+        return self.mean or self.median
+
 
 @dataclass(frozen=True)
 class Request:
@@ -228,19 +233,14 @@ def _from_summary(result: Result) -> Result:
 
 def _time_per_token(result: Result, weighted: Figure | None) -> Figure | None:
     """The tool's own where it means what the book means; else what comes nearest to it."""
-    says = result.says
-    tpot, gaps = says.get("tpot"), says.get("itl")
+    tpot, gaps = (f if f and f.typical else None for f in map(result.says.get, ("tpot", "itl")))
     counted_wrongly = bool(weighted) and _miscounted(result)
-    if tpot and tpot.mean and tpot.meaning in ("per request", "one batch") and not counted_wrongly:
+    if tpot and tpot.meaning in ("per request", "one batch") and not counted_wrongly:
         return tpot
-    if gaps and gaps.mean and gaps.meaning == "per token" and not counted_wrongly:
+    if gaps and gaps.meaning == "per token" and not counted_wrongly:
         return gaps
-    if weighted:
-        return weighted
-    if tpot and tpot.mean:
-        return tpot
-    if gaps and gaps.mean:
-        return gaps
+    if weighted or tpot or gaps:
+        return weighted or tpot or gaps
     if result.concurrency and result.output_per_s:
         seconds = result.concurrency / result.output_per_s
         return Figure(seconds, meaning="throughput", where="requests at a time ÷ output tokens per second")
@@ -326,7 +326,7 @@ def _in_flight(result: Result) -> float | None:
     """Requests at a time on average, by Little's law: requests that were answered × seconds of each ÷ duration."""
     end = result.says.get("e2e")
     seconds = end.mean if end else None
-    first, next_one = (f.mean if f else None for f in (result.ttft, result.tpot))
+    first, next_one = (f.typical if f else None for f in (result.ttft, result.tpot))
     alike = bool(result.tpot) and result.tpot.meaning in ("per request", "per token")
     if not seconds and alike and first and next_one and result.output_tokens:
         seconds = first + next_one * (result.output_tokens - 1)
