@@ -9,6 +9,7 @@ import click
 from llm_economics.formulas.elementwise import ParameterError
 
 COMMANDS = {
+    "measured": "your own server: from a benchmark's file to floor, forecast, what binds, price and doubts",
     "frontier": "every way to serve a model on a system: speed per user against throughput per accelerator",
     "run": "the whole book, or some chapters, under your own assumptions",
     "compare": "what changed from one run to another, or from the book to a run",
