@@ -17,7 +17,7 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing architecture parallelism serving training speculation cost attribution",
+        "elementwise hardware routing blocks architecture parallelism serving training speculation cost attribution",
     ),
     "checkpoints": (1, "config families"),
     "facts": (2, "units parameters rows store chips models prices"),
