@@ -19,7 +19,7 @@ HOUSE = {
         0,
         "elementwise hardware routing blocks architecture parallelism serving training speculation cost attribution",
     ),
-    "checkpoints": (1, "config families"),
+    "checkpoints": (1, "config files families"),
     "facts": (2, "units parameters rows store chips models prices"),
     "evidence": (3, "calibration search scores sensitivity"),
     "book": (3, "claims figures"),
