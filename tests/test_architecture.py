@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from llm_economics.facts.units import Q
 from llm_economics.formulas.architecture import (
     CONVENTIONS,
+    SWITCHES,
     Architecture,
     ParameterCount,
     architecture_from_row,
@@ -26,10 +27,13 @@ from llm_economics.formulas.architecture import (
     kv_bytes_per_token,
     matmul_parameters,
     parameters,
+    stacked,
     streamed_parameters,
     training_flops_per_token,
+    transformer,
     weight_bytes,
 )
+from llm_economics.formulas.blocks import Experts
 from llm_economics.formulas.elementwise import ParameterError
 
 TESTS = Path(__file__).parent
@@ -39,7 +43,7 @@ with (TESTS.parent / "data" / "models.csv").open(encoding="utf-8", newline="") a
 DERIVED = {"Grok-1", "PaLM 540B", "MT-NLG 530B"}
 """Models that transformers has no class for: their exact count is the derivation in their row."""
 
-COMPONENTS = [field.name for field in fields(ParameterCount) if field.name != "idle_experts"]
+COMPONENTS = [name for name in ParameterCount._fields if name != "idle_experts"]
 
 SIZES = {
     "name": "test",
@@ -57,7 +61,16 @@ LATENT = {"q_lora_rank": 24, "kv_lora_rank": 40, "qk_nope_head_dim": 16, "qk_rop
 
 
 def arch(**changes) -> Architecture:
-    return Architecture(**SIZES | changes)
+    return transformer(**SIZES | changes)
+
+
+def windowed(shape: Architecture, window: int | None, layers: int) -> Architecture:
+    """The same with a window in the first layers, and none in the others."""
+    every = [layer for count, layer in shape.stack for _ in range(count)]
+    mixers = [replace(layer.mixer, window=window if i < layers else None) for i, layer in enumerate(every)]
+    return replace(
+        shape, stack=stacked(replace(layer, mixer=mixer) for layer, mixer in zip(every, mixers, strict=True))
+    )
 
 
 def model(name: str) -> Architecture:
@@ -91,11 +104,15 @@ def test_components_of_named_models_equal_the_oracle(name):
 
 @pytest.mark.parametrize("case", ORACLE["small"], ids=lambda case: case["family"])
 def test_components_of_small_shapes_equal_the_oracle(case):
-    assert components(parameters(Architecture(name=case["family"], **case["fields"]))) == case["parameters"]
+    assert components(parameters(transformer(name=case["family"], **case["fields"]))) == case["parameters"]
 
 
 def test_correction_bias_is_counted_where_asked():
-    v3 = replace(model("DeepSeek-V3 (main model)"), router_correction_bias=True)
+    def corrected(layer):
+        experts = isinstance(layer.feed_forward, Experts)
+        return replace(layer, feed_forward=replace(layer.feed_forward, correction_bias=True)) if experts else layer
+
+    v3 = model("DeepSeek-V3 (main model)").mapped(corrected)
     assert parameters(v3).total == 671_026_404_352 + 58 * 256
 
 
@@ -109,7 +126,7 @@ def test_kv_bytes_equal_the_table(name):
 
 @pytest.mark.parametrize("case", ORACLE["flops"], ids=lambda case: case["kind"])
 def test_flops_equal_the_oracle(case):
-    shape = Architecture(name=case["kind"], **case["fields"])
+    shape = transformer(name=case["kind"], **case["fields"])
     for measured in case["flops"]:
         context = measured["context"]
         forward = forward_flops_per_token(shape, context, "full_context")
@@ -172,7 +189,7 @@ def test_causal_is_the_default():
 
 def test_trap_tied_embeddings_are_not_assumed():
     with pytest.raises(TypeError, match="tied_embeddings"):
-        Architecture(**{name: value for name, value in SIZES.items() if name != "tied_embeddings"})
+        transformer(**{name: value for name, value in SIZES.items() if name != "tied_embeddings"})
     untied, tied = parameters(arch()), parameters(arch(tied_embeddings=True))
     assert untied.total - tied.total == untied.head == 64 * 1000
     assert matmul_parameters(arch(tied_embeddings=True)) == matmul_parameters(arch())
@@ -180,7 +197,8 @@ def test_trap_tied_embeddings_are_not_assumed():
 
 def test_trap_parameters_do_not_depend_on_tensor_parallelism():
     assert list(inspect.signature(parameters).parameters) == ["arch"]
-    assert not [field.name for field in fields(Architecture) if "parallel" in field.name or field.name == "tp"]
+    names = [*(field.name for field in fields(Architecture)), *SWITCHES]
+    assert not [name for name in names if "parallel" in name or name == "tp"]
     # neither padded to a multiple of the split nor with key-value heads copied to each accelerator
     assert parameters(model("GPT-3 175B")).embedding == 50257 * 12288
     assert parameters(model("Llama 3.1 405B")).attention == 126 * 16384 * 128 * (128 + 8 + 8 + 128)
@@ -213,7 +231,7 @@ def test_trap_latent_cache_holds_the_rotary_part_and_no_factor_two():
 
 def test_trap_head_dim_is_not_hidden_over_heads():
     with pytest.raises(TypeError, match="head_dim"):
-        Architecture(**{name: value for name, value in SIZES.items() if name != "head_dim"})
+        transformer(**{name: value for name, value in SIZES.items() if name != "head_dim"})
     assert arch(head_dim=None).head_dim == 8
     gemma = model("Gemma 7B")
     assert gemma.n_heads * gemma.head_dim == 4096 != gemma.hidden_size
@@ -223,10 +241,10 @@ def test_trap_head_dim_is_not_hidden_over_heads():
 
 
 def test_trap_gated_mlp_has_three_matrices():
-    assert arch().mlp_parameters == 3 * 64 * 100
-    assert arch(gated_mlp=False).mlp_parameters == 2 * 64 * 100
-    assert arch(**EXPERTS).expert_parameters == 3 * 64 * 100
-    assert arch(**EXPERTS).shared_expert_parameters == 3 * 64 * 100
+    assert parameters(arch()).mlp == 4 * 3 * 64 * 100
+    assert parameters(arch(gated_mlp=False)).mlp == 4 * 2 * 64 * 100
+    assert arch(**EXPERTS).expert_parameters == 3 * 3 * 64 * 100
+    assert parameters(arch(**EXPERTS)).shared_experts == 3 * 3 * 64 * 100
 
 
 def test_trap_embedding_table_is_not_streamed():
@@ -241,7 +259,7 @@ def test_trap_embedding_table_is_not_streamed():
 def test_trap_distinct_experts_are_not_whole():
     shape = arch(**EXPERTS)
     steps = [streamed_parameters(shape, distinct) for distinct in (3, 3.5, 4, 8)]
-    assert steps[1] - steps[0] == steps[2] - steps[1] == 0.5 * 3 * shape.expert_parameters
+    assert steps[1] - steps[0] == steps[2] - steps[1] == 0.5 * shape.expert_parameters
     count = parameters(shape)
     assert steps[3] == count.total - count.embedding + 64
     assert steps[0] == count.active - count.embedding + 64
@@ -249,7 +267,7 @@ def test_trap_distinct_experts_are_not_whole():
 
 def test_trap_active_share_is_not_cut_to_whole_numbers():
     shape = arch(**EXPERTS)
-    assert parameters(shape).experts - parameters(shape).idle_experts == 3 * 3 * shape.expert_parameters
+    assert parameters(shape).experts - parameters(shape).idle_experts == 3 * shape.expert_parameters
 
 
 # Properties
@@ -298,12 +316,7 @@ def test_active_is_at_most_total(shape):
 
 @given(shape=architectures(), factor=st.integers(2, 5))
 def test_layers_scale_linearly(shape, factor):
-    longer = replace(
-        shape,
-        n_layers=factor * shape.n_layers,
-        n_dense_layers=factor * shape.n_dense_layers,
-        n_window_layers=factor * shape.n_window_layers,
-    )
+    longer = replace(shape, stack=tuple((factor * count, layer) for count, layer in shape.stack))
     one, many = parameters(shape), parameters(longer)
     for name in ("attention", "mlp", "experts", "shared_experts", "router", "biases", "idle_experts"):
         assert getattr(many, name) == factor * getattr(one, name)
@@ -318,16 +331,16 @@ def test_layers_scale_linearly(shape, factor):
 def test_conventions_are_ordered(shape, context, absorbed):
     weights, causal, full = (forward_flops_per_token(shape, context, c, absorbed=absorbed) for c in CONVENTIONS)
     assert weights < causal <= full
-    assert (causal == full) == (context == 1 or (shape.window == 1 and shape.n_window_layers == shape.n_layers))
+    assert (causal == full) == (context == 1 or all(reach.window == 1 for reach in shape.reaches))
     assert training_flops_per_token(shape, context) == 3 * forward_flops_per_token(shape, context)
 
 
 @given(shape=architectures(), context=st.integers(0, 10_000), batch=st.integers(0, 100))
 def test_cache_grows_as_said_below_the_window(shape, context, batch):
-    unwindowed = replace(shape, window=None, n_window_layers=0)
+    unwindowed = windowed(shape, None, 0)
     assert kv_bytes(unwindowed, context, batch) == pytest.approx(kv_bytes_per_token(shape) * context * batch)
     assert kv_bytes(shape, context, batch) <= kv_bytes(unwindowed, context, batch)
-    if shape.window is None or context <= shape.window:
+    if all(reach.window is None or context <= reach.window for reach in shape.reaches):
         assert kv_bytes(shape, context, batch) == kv_bytes(unwindowed, context, batch)
 
 
@@ -373,7 +386,7 @@ def test_weight_bytes_split_into_matrices_and_the_rest(shape):
 def test_arrays_give_what_numbers_give(dtype):
     contexts, batches = np.array([1, 700, 131_072], dtype), np.array([[1], [4096], [65_536]], dtype)
     for name in ("Mixtral 8x22B (v0.1 base, vocab 32000)", "Llama 3.1 405B", "DeepSeek-V3 (main model)"):
-        shape = replace(model(name), window=4096, n_window_layers=7)
+        shape = windowed(model(name), 4096, 7)
         for convention in ("causal", "full_context"):
             answer = forward_flops_per_token(shape, contexts, convention)
             assert answer.tolist() == [forward_flops_per_token(shape, int(c), convention) for c in contexts]

@@ -43,7 +43,7 @@ def expected(**changes) -> dict[str, float]:
     total = p["gpt4_experts"] * expert + shared
     active = p["gpt4_experts_per_token"] * expert + shared
     width = 128 * round((expert / layers / 8) ** 0.5 / 128)
-    layer = architecture.Architecture(
+    layer = architecture.transformer(
         name="one layer with multi-query attention", n_layers=1, hidden_size=width, n_heads=width // 128, n_kv_heads=1,
         head_dim=128, intermediate_size=4 * width, vocab_size=1, tied_embeddings=True, gated_mlp=False,
     )  # fmt: skip

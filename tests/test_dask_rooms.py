@@ -41,7 +41,7 @@ def steps(served, batch, context, tensor, pipeline, data, expert):
     token = serving.decode(served, SYSTEM, batch, context, split)
     prompt = serving.prefill(served, SYSTEM, batch, context, split, bound="sum")
     held = serving.capacity(served, SYSTEM, batch, context, split)
-    found = [*vars(token.step).values(), token.step.binds, token.mbu, token.mfu, token.tokens_per_second]
+    found = [*token.step, token.step.binds, token.mbu, token.mfu, token.tokens_per_second]
     return [*found, prompt.seconds, prompt.mfu, held.missing_bytes, held.max_sequences, held.fits]
 
 

@@ -17,9 +17,9 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing architecture parallelism serving training speculation services cost attribution",
+        "elementwise hardware routing blocks architecture parallelism serving training speculation services cost attribution",
     ),
-    "checkpoints": (1, "config families"),
+    "checkpoints": (1, "config files families"),
     "facts": (2, "units cache parameters documents rows bounds store chips models prices"),
     "evidence": (3, "calibration search deployments services scores sensitivity results readers measured"),
     "book": (3, "claims openings drawing figures"),

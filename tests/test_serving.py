@@ -224,7 +224,9 @@ def test_model_from_architecture_agrees_with_the_architecture(name):
 
 def test_sliding_windows_bound_cache_and_attention():
     full = facts.model("Llama 3 8B (=3.1 8B)")
-    arch = replace(full, window=128, n_window_layers=16)
+    half = replace(full.attention, window=128)
+    layer = full.stack[0][1]
+    arch = replace(full, stack=((16, replace(layer, mixer=half)), (16, layer)))
     model = serving.model_from_architecture(arch)
     for context in (64, 128, 5000):
         assert model.kv_bytes(context) == pytest.approx(kv_bytes(arch, context))

@@ -14,5 +14,9 @@ A floor is a folder; each imports only those above it in this list.
 The modules of ``formulas`` are handed on: ``from llm_economics import training``.
 """
 
-from llm_economics.formulas import *  # noqa: F403
+from llm_economics import formulas
 from llm_economics.formulas import __all__ as __all__
+
+
+def __getattr__(name: str):
+    return getattr(formulas, name)

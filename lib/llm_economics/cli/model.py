@@ -97,28 +97,20 @@ def _is_config(source: str) -> bool:
     return looks or os.path.isfile(source) or os.path.isfile(os.path.join(source, "config.json"))
 
 
-def _held(architecture: Architecture, served: ServedModel, system: System, context: int, batch: int):
-    """Weights, KV cache and the state of layers without attention against a system's memory, in tensor parallelism."""
-    from llm_economics.formulas.architecture import mixer_state_bytes
-    from llm_economics.formulas.serving import capacity
-
-    state = batch * mixer_state_bytes(architecture) / system.accelerators
-    return capacity(served, system, batch, context, reserve_bytes=state)
-
-
 MOST = 65_536
 """Accelerators up to which the fewest that hold a model are looked for."""
 
 
-def _fewest(architecture: Architecture, served: ServedModel, system: System, context: int, batch: int) -> int | None:
+def _fewest(served: ServedModel, system: System, context: int, batch: int) -> int | None:
     """The fewest accelerators that hold model and sequences; None where their number does not help.
 
     With ``served.kv_heads`` the cache is copied, not divided, beyond one accelerator per key-value head.
     """
 
+    from llm_economics.formulas.serving import capacity
+
     def holds(n: int) -> bool:
-        many = replace(system, accelerators=n, domain_size=n)
-        return bool(_held(architecture, served, many, context, batch).fits)
+        return bool(capacity(served, replace(system, accelerators=n, domain_size=n), batch, context).fits)
 
     enough = 1
     while not holds(enough):
@@ -145,7 +137,7 @@ def _systems(architecture: Architecture, context: int, batch: int, precision: st
     for name in facts.systems():
         one = facts.system(name, 1)
         chip = one.accelerator
-        needed = _fewest(architecture, served, one, context, batch)
+        needed = _fewest(served, one, context, batch)
         row = {"system": name, "accelerator": chip.name, "accelerators": needed, "domain_size": one.domain_size}
         if needed is None:
             why = f"more than {MOST:,} are needed"
@@ -170,14 +162,14 @@ def _on_system(
     """A decode step in tensor parallelism over all accelerators: whether they hold it, roofline and expectation."""
     from llm_economics import facts
     from llm_economics.evidence import calibration
-    from llm_economics.formulas.serving import decode, model_from_architecture
+    from llm_economics.formulas.serving import capacity, decode, model_from_architecture
 
     served = model_from_architecture(architecture, weights=precision)
     if accelerators is None:
         natural = facts.system(name)
-        accelerators = _fewest(architecture, served, natural, context, batch) or natural.accelerators
+        accelerators = _fewest(served, natural, context, batch) or natural.accelerators
     system = facts.system(name, accelerators)
-    held = _held(architecture, served, system, context, batch)
+    held = capacity(served, system, batch, context)
     floor = decode(served, system, batch, context, precision=precision)
     expected = calibration.expected_decode(served, system, batch, context, precision=precision)
     return {

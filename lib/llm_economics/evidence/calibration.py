@@ -158,6 +158,7 @@ def terms(
     loaded, empty = step(context, _links(system, "bandwidth")), step(0, _links(system, "bandwidth"))
     sequences = maximum(batch / (split.data * split.pipeline), 1.0)
     expert_read, expert_share = 0.0, 0.0
+    state_read = sequences * model.state_bytes / split.tensor / chip.memory_bandwidth
     if model.is_moe:
         pooled = sequences * split.expert_shards / split.tensor
         mean = model.expert_bytes_read(pooled) / split.expert_shards
@@ -165,15 +166,15 @@ def terms(
         expert_read = most * model.expert_bytes / split.expert_tensor / chip.memory_bandwidth
         used = model.experts_per_token * model.expert_bytes
         expert_share = used / (used + model.common_bytes)
-        dense_read = empty.memory_s - mean / chip.memory_bandwidth
+        dense_read = empty.memory_s - mean / chip.memory_bandwidth - state_read
     else:
-        dense_read = empty.memory_s
+        dense_read = empty.memory_s - state_read
     columns = (
         dense_read,
         (1 - expert_share) * empty.compute_s,
         expert_read,
         expert_share * empty.compute_s,
-        loaded.memory_s - empty.memory_s,
+        loaded.memory_s - empty.memory_s + state_read,
         loaded.compute_s - empty.compute_s,
         loaded.link_s,
         step(context, _links(system, "bytes")).link_s,

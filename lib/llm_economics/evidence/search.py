@@ -486,11 +486,14 @@ class _Case:
         return best
 
     def handover(self, model: ServedModel, rows: Layouts):
-        """Time to send the KV cache of a prompt from prefill to decode, s."""
+        """Time to send the KV cache and the states of a prompt from prefill to decode, s."""
         far = self.system.accelerators > self.system.domain_size
         link = self.system.scale_out if far else self.system.scale_up
         shards = kv_shards(rows.split, model.kv_heads) * rows.pipeline
-        return model.kv_bytes(self.workload.input_tokens) / shards / link.bandwidth + link.latency_s
+        sent = model.kv_bytes(self.workload.input_tokens) / shards
+        if model.has_state:
+            sent = sent + model.state_bytes / (rows.tensor * rows.pipeline)
+        return sent / link.bandwidth + link.latency_s
 
     def decode(self, number: int, precision: str, prefill: _Prefill, front: _Front) -> _Front:
         """The front with all configurations of one precision added."""

@@ -459,7 +459,10 @@ def intervals() -> dict[str, Any]:
     apart = pandas.concat([left_out(by) for by in ("hardware", "engine", "month", "model")])
     apart = apart[~apart["queued"]]
     other = apart["hardware"].str.startswith("mi")
-    groups = {"dense": apart[(apart["kind"] == "dense") & ~other], "mixture": apart[(apart["kind"] == "mixture") & ~other]}
+    groups = {
+        "dense": apart[(apart["kind"] == "dense") & ~other],
+        "mixture": apart[(apart["kind"] == "mixture") & ~other],
+    }
     groups["other maker"] = apart[other]
     found = {}
     for name, rows in groups.items():

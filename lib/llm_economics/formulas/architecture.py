@@ -1,149 +1,58 @@
-"""Architectures of language models: exact parameters, FLOPs per token, KV-cache bytes.
+"""Architectures of language models: an embedding, a stack of layers and a head, and what follows from them.
 
-Everything is a flat sum of named matrix products. Counts of parameters are whole numbers, equal to
-those of the published weights; FLOPs count matrix products only (2 per multiply-add), so norms,
-activations, softmax and rotary embeddings are left out. Nothing depends on how a model is split over
+Everything is a sum over the weights and reaches that the blocks of the stack list (``blocks``). Counts of parameters
+are whole numbers, equal to those of the published weights; FLOPs count matrix products only (2 per multiply-add), so
+norms, activations, softmax and rotary embeddings are left out. Nothing depends on how a model is split over
 accelerators. Contexts and batches are plain counts (of tokens, of sequences): a number or an array.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range, minimum
+from llm_economics.formulas.blocks import (
+    NORMS,
+    Block,
+    Dense,
+    Experts,
+    GroupedAttention,
+    LatentAttention,
+    Layer,
+    Reach,
+    Weight,
+    check_fields,
+    checked_field,
+    not_allowed,
+    vector,
+    whole,
+)
+from llm_economics.formulas.elementwise import check_choice, check_range, minimum
 
 CONVENTIONS = ("weights", "causal", "full_context")
 """What a count of FLOPs per token includes; see ``forward_flops_per_token``."""
 
-NORMS: dict[str, int] = {"rms": 1, "layer": 2, "layer_without_bias": 1, "fixed": 0}
-"""Parameters per feature of each kind of norm (``fixed``: no learned scale)."""
-
-_QK_NORMS = ("none", "head", "full")
-_LATENT_SIZES = ("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mamba:
-    """A selective state space in place of attention (Gu and Dao 2023, arXiv:2312.00752), with Jamba's norms.
-
-    Parameters
-    ----------
-    width, state_size, conv_width, dt_rank
-        Channels, states per channel, taps of the convolution, rank of the time step.
-    conv_bias, bias
-        Biases of the convolution, and of the projections in and out.
-    """
-
-    width: int
-    state_size: int
-    conv_width: int
-    dt_rank: int
-    conv_bias: bool = True
-    bias: bool = False
-
-    def __post_init__(self) -> None:
-        _check_fields(self)
-
-    def matrix_parameters(self, hidden: int) -> int:
-        """Projections in, to the step and the states, of the step, out; and the convolution."""
-        in_and_out = hidden * 2 * self.width + self.width * hidden
-        steps = self.width * (self.dt_rank + 2 * self.state_size) + self.dt_rank * self.width
-        return in_and_out + steps + self.width * self.conv_width
-
-    def other_parameters(self, hidden: int) -> int:
-        """State matrix, skip and step bias of each channel; norms of the step and of both states; biases."""
-        channels = self.width * (self.state_size + 2)
-        biases = self.conv_bias * self.width + self.bias * (2 * self.width + hidden)
-        return channels + self.dt_rank + 2 * self.state_size + biases
-
-    @property
-    def state_values(self) -> int:
-        """Values that a sequence keeps: the states, and the inputs that the convolution covers."""
-        return self.width * (self.state_size + self.conv_width)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecurrentUnit:
-    """A real-gated linear recurrent unit in place of attention (De et al. 2024, arXiv:2402.19427).
-
-    Parameters
-    ----------
-    width, n_blocks, conv_width
-        Channels, blocks on the diagonal of the gates' matrices, taps of the convolution.
-    """
-
-    width: int
-    n_blocks: int
-    conv_width: int
-
-    def __post_init__(self) -> None:
-        _check_fields(self)
-        if self.width % self.n_blocks:
-            raise _not_allowed("width", self.width, f"it must be a multiple of the {self.n_blocks} blocks")
-
-    def matrix_parameters(self, hidden: int) -> int:
-        """Two projections in and one out, the two gates, and the convolution."""
-        return 3 * hidden * self.width + 2 * self.width * (self.width // self.n_blocks) + self.width * self.conv_width
-
-    def other_parameters(self, hidden: int) -> int:
-        """The decay of each channel, and biases of projections, gates and convolution."""
-        return self.width + 5 * self.width + hidden
-
-    @property
-    def state_values(self) -> int:
-        """Values that a sequence keeps: one per channel, and the earlier inputs of the convolution."""
-        return self.width * self.conv_width
-
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The shape of a decoder-only language model; sizes are features, counts are whole numbers.
+    """A decoder-only language model.
 
     Parameters
     ----------
-    n_layers, hidden_size, vocab_size
-        Blocks, width of the residual stream, rows of the embedding table as stored.
-    n_heads, n_kv_heads
-        Query heads and key-value heads: equal for multi-head, fewer for grouped-query, 1 for
-        multi-query attention. With latent attention ``n_kv_heads`` is not used.
-    head_dim
-        Features per head. It has no default: None says that it is hidden size ÷ heads, which must
-        then be whole. With latent attention it is not used.
-    intermediate_size
-        Width of a dense MLP.
+    hidden_size, vocab_size
+        Width of the residual stream; rows of the embedding table as stored.
     tied_embeddings
         Whether the output head is the embedding table. It has no default.
-    gated_mlp
-        Three matrices (SwiGLU, GeGLU) or two, in dense MLPs and experts alike.
-    n_experts, experts_per_token, expert_intermediate_size
-        Routed experts in each mixture-of-experts layer, those that one token uses, and the width
-        of one (None: ``intermediate_size``). 0 experts is a dense model.
-    n_shared_experts, shared_intermediate_size, shared_expert_gate
-        Experts that every token uses, their width together (None: their number × the width of a
-        routed one), and whether a gate of one column scales them.
-    n_dense_layers
-        Layers of a mixture-of-experts model that keep a dense MLP, at whatever position.
-    router_bias, router_correction_bias, expert_bias, shared_expert_bias
-        Biases of the router; one more value per expert for balancing, which ``transformers`` keeps
-        as a buffer and does not count; biases inside routed and inside shared experts.
-    q_lora_rank, kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim
-        Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1). Without
-        ``q_lora_rank`` queries are projected in one step; ``qkv_bias`` means the two down-projections.
+    stack
+        Pairs of a count and a :class:`blocks.Layer`, first layer first.
+    norm, final_norm, embedding_norm
+        Kind of the norms outside layers (a key of ``blocks.NORMS``), one after the last layer, one after the embedding.
     learned_positions
         Rows of a learned table of positions, as stored (OPT stores two more than its context).
-    qkv_bias, output_bias, mlp_bias
-        Biases of query, key and value; of the attention output; of dense MLPs.
-    attention_sinks
-        One learned logit per query head.
-    norm, norms_per_layer, final_norm, embedding_norm, qk_norm
-        Kind (a key of ``NORMS``), how many per block, one after the last block, one after the
-        embedding; ``qk_norm``: "none", over each "head" (shared by heads), or "full" width.
-    window, n_window_layers
-        Sliding window in tokens, and how many layers have it.
-    mixer, n_mixer_layers
-        What stands in place of attention, and in how many layers.
+    extras
+        Further weights outside layers, each once.
 
     Raises
     ------
@@ -152,204 +61,210 @@ class Architecture:
     """
 
     name: str
-    n_layers: int
     hidden_size: int
-    n_heads: int
-    n_kv_heads: int
-    head_dim: int | None
-    intermediate_size: int
     vocab_size: int
     tied_embeddings: bool
-    gated_mlp: bool = True
-    n_experts: int = 0
-    experts_per_token: int = 0
-    expert_intermediate_size: int | None = None
-    n_shared_experts: int = 0
-    shared_intermediate_size: int | None = None
-    shared_expert_gate: bool = False
-    n_dense_layers: int = 0
-    router_bias: bool = False
-    router_correction_bias: bool = False
-    expert_bias: bool = False
-    shared_expert_bias: bool = False
-    q_lora_rank: int | None = None
-    kv_lora_rank: int | None = None
-    qk_nope_head_dim: int | None = None
-    qk_rope_head_dim: int | None = None
-    v_head_dim: int | None = None
-    learned_positions: int = 0
-    qkv_bias: bool = False
-    output_bias: bool = False
-    mlp_bias: bool = False
-    attention_sinks: bool = False
+    stack: tuple[tuple[int, Layer], ...]
     norm: str = "rms"
-    norms_per_layer: int = 2
     final_norm: bool = True
     embedding_norm: bool = False
-    qk_norm: str = "none"
-    window: int | None = None
-    n_window_layers: int = 0
-    mixer: Mamba | RecurrentUnit | None = None
-    n_mixer_layers: int = 0
+    learned_positions: int = 0
+    extras: tuple[Weight, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("norm", self.norm, NORMS)
-        check_choice("qk_norm", self.qk_norm, _QK_NORMS)
-        _check_fields(self)
-        self._check_heads()
-        self._check_experts()
-        check_range("n_mixer_layers", self.n_mixer_layers, 0, self.n_layers)
-        if (self.mixer is None) != (self.n_mixer_layers == 0):
-            raise _not_allowed("n_mixer_layers", self.n_mixer_layers, f"it must go with mixer = {self.mixer}")
-        check_range("n_window_layers", self.n_window_layers, 0, self.attention_layers)
-        if (self.window is None) != (self.n_window_layers == 0):
-            raise _not_allowed("n_window_layers", self.n_window_layers, f"it must go with window = {self.window}")
+        check_fields(self)
+        for count, _ in self.stack:
+            check_range("stack", count, 1)
+        if not self.stack:
+            raise not_allowed("stack", self.stack, "it must have a layer")
 
-    def _check_heads(self) -> None:
-        given = [name for name in (*_LATENT_SIZES, "q_lora_rank") if getattr(self, name) is not None]
-        if given:
-            for name in _LATENT_SIZES:
-                if getattr(self, name) is None:
-                    raise _not_allowed(name, None, f"latent attention needs it beside {given[0]}")
-            if self.qk_norm != "none":
-                raise _not_allowed("qk_norm", self.qk_norm, "latent attention has norms of its own")
-            return
-        if self.n_heads % self.n_kv_heads:
-            raise _not_allowed("n_kv_heads", self.n_kv_heads, f"it must divide the {self.n_heads} heads")
-        if self.head_dim is None:
-            if self.hidden_size % self.n_heads:
-                need = f"hidden_size = {self.hidden_size} is not a multiple of n_heads = {self.n_heads}, so give it"
-                raise _not_allowed("head_dim", None, need)
-            object.__setattr__(self, "head_dim", self.hidden_size // self.n_heads)
+    @cached_property
+    def kinds(self) -> tuple[tuple[int, Layer], ...]:
+        """Every kind of layer with its number, in the order in which they first appear."""
+        found: dict[Layer, int] = {}
+        for count, layer in self.stack:
+            found[layer] = found.get(layer, 0) + count
+        return tuple([(count, layer) for layer, count in found.items()])
 
-    def _check_experts(self) -> None:
-        if self.n_experts:
-            check_range("experts_per_token", self.experts_per_token, 1, self.n_experts)
-            check_range("n_dense_layers", self.n_dense_layers, 0, self.n_layers)
-            return
-        for name in ("experts_per_token", "n_shared_experts", "n_dense_layers"):
-            if getattr(self, name) != 0:
-                raise _not_allowed(name, getattr(self, name), "it must be 0 where n_experts is 0")
+    @cached_property
+    def ends(self) -> tuple[Weight, ...]:
+        """Weights outside layers: tables, norms, output head (tied: the table, with which a token is multiplied)."""
+        hidden, norm = self.hidden_size, NORMS[self.norm] * self.hidden_size
+        tied = self.tied_embeddings
+        found = [Weight("model.embed_tokens", "embedding", self.vocab_size, hidden, product=tied)]
+        if not tied:
+            found.append(Weight("lm_head", "head", self.vocab_size, hidden))
+        if self.learned_positions:
+            found.append(Weight("model.embed_positions", "positional", self.learned_positions, hidden, product=False))
+        if self.embedding_norm:
+            found.append(vector("model.embed_layernorm", "norms", norm))
+        if self.final_norm:
+            found.append(vector("model.norm", "norms", norm))
+        return (*found, *self.extras)
+
+    @cached_property
+    def listed(self) -> tuple[tuple[int, Layer, tuple[Weight, ...]], ...]:
+        """Every kind of layer with its number and its weights."""
+        return tuple([(count, layer, layer.weights(self.hidden_size)) for count, layer in self.kinds])
+
+    @cached_property
+    def weights(self) -> tuple[tuple[int, Weight], ...]:
+        """All weights, each with how many layers have it; those outside layers once."""
+        inside = [(count, weight) for count, _, weights in self.listed for weight in weights]
+        return tuple(inside + [(1, weight) for weight in self.ends])
+
+    @cached_property
+    def mixers(self) -> tuple[tuple[int, Block], ...]:
+        """Every kind of mixer with the number of layers that have it."""
+        return tuple([(count, layer.mixer) for count, layer in self.kinds if layer.mixer is not None])
+
+    @cached_property
+    def reaches(self) -> tuple[Reach, ...]:
+        """What grows with the context, one for each window (None first), summed over layers."""
+        found: dict[int | None, list[Any]] = {}
+        for count, block in self.mixers:
+            for window, *costs in block.reaches:
+                sums = found.get(window, [0] * len(costs))
+                found[window] = [total + count * cost for total, cost in zip(sums, costs, strict=True)]
+        return tuple([Reach(window, *found[window]) for window in sorted(found, key=lambda w: -1 if w is None else w)])
 
     @property
-    def latent(self) -> bool:
-        """Whether attention is multi-head latent attention."""
-        return self.kv_lora_rank is not None
+    def n_layers(self) -> int:
+        """Layers."""
+        return sum([count for count, _ in self.stack])
 
     @property
     def attention_layers(self) -> int:
-        """Layers with attention, and so with a KV cache."""
-        return self.n_layers - self.n_mixer_layers
+        """Layers that keep a cache."""
+        return sum([count for count, block in self.mixers if block.reaches])
 
     @property
     def moe_layers(self) -> int:
         """Layers with routed experts."""
-        return self.n_layers - self.n_dense_layers if self.n_experts else 0
+        return sum([count for count, _, weights in self.listed if any(weight.part == "experts" for weight in weights)])
+
+    @cached_property
+    def routed(self) -> tuple[int, int, int]:
+        """Routed experts of a layer, those that a token uses, and the parameters of one expert summed over layers.
+
+        Zeros for a dense model. Where layers differ, of the kind of expert that has most parameters in all.
+        """
+        one: dict[tuple[int, int], int] = {}
+        for count, weight in self.weights:
+            if weight.part == "experts":
+                key = (weight.copies, weight.used)
+                one[key] = one.get(key, 0) + count * weight.rows * weight.columns
+        if not one:
+            return 0, 0, 0
+        key = max(one, key=lambda key: key[0] * one[key])
+        return *key, one[key]
 
     @property
-    def dense_layers(self) -> int:
-        """Layers with a dense MLP."""
-        return self.n_layers - self.moe_layers
+    def n_experts(self) -> int:
+        """Routed experts of a layer; 0 for a dense model."""
+        return self.routed[0]
 
     @property
-    def attention_parameters(self) -> int:
-        """Attention matrices of one layer, parameters, without biases."""
-        hidden, heads = self.hidden_size, self.n_heads
-        if not self.latent:
-            query = hidden * heads * self.head_dim
-            key = hidden * self.n_kv_heads * self.head_dim
-            value = hidden * self.n_kv_heads * self.head_dim
-            output = heads * self.head_dim * hidden
-            return query + key + value + output
-        rank, nope, rope, value_dim = (getattr(self, name) for name in _LATENT_SIZES)
-        query_width = heads * (nope + rope)
-        query = hidden * query_width
-        if self.q_lora_rank is not None:
-            query = hidden * self.q_lora_rank + self.q_lora_rank * query_width
-        kv_down = hidden * (rank + rope)
-        key_up = rank * heads * nope
-        value_up = rank * heads * value_dim
-        output = heads * value_dim * hidden
-        return query + kv_down + key_up + value_up + output
-
-    @property
-    def mlp_parameters(self) -> int:
-        """Matrices of the dense MLP of one layer, parameters, without biases."""
-        return self._mlp(self.intermediate_size)
+    def experts_per_token(self) -> int:
+        """Routed experts that a token uses in a layer."""
+        return self.routed[1]
 
     @property
     def expert_parameters(self) -> int:
-        """One routed expert in one layer with its biases, parameters; 0 for a dense model."""
-        return self._expert_matrices + (self._mlp_biases(self._expert_width) if self.expert_bias else 0)
+        """One routed expert with its biases, summed over layers, parameters; 0 for a dense model."""
+        return self.routed[2]
 
     @property
-    def shared_expert_parameters(self) -> int:
-        """All shared experts of one layer together with their biases, parameters; their gate counts with the router."""
-        return self._shared_matrices + (self._mlp_biases(self._shared_width) if self.shared_expert_bias else 0)
+    def attention(self) -> Block:
+        """The mixer of the first layer that keeps a cache.
+
+        Raises
+        ------
+        ParameterError
+            If no layer does.
+        """
+        for _, block in self.mixers:
+            if block.reaches:
+                return block
+        raise not_allowed("stack", self.name, "no layer of it keeps a cache")
+
+    @property
+    def attention_parameters(self) -> int:
+        """Matrices of the first layer that keeps a cache, parameters, without biases."""
+        return sum([weight.parameters for weight in self.attention.weights(self.hidden_size) if weight.product])
 
     @property
     def router_parameters(self) -> int:
-        """Router of one layer, and the gate of its shared experts, parameters, without biases."""
-        return self.hidden_size * (self.n_experts + self.shared_expert_gate)
+        """Router of a layer with experts, and the gate of its shared ones, parameters, without biases."""
+        return max([sum([w.parameters for w in weights if w.part == "router"]) for _, _, weights in self.listed])
 
     @property
     def kv_values_per_layer(self) -> int:
-        """Values that one token leaves in the cache of one layer: keys **and** values of the
-        key-value heads, or the latent vector with its rotary part."""
-        if self.latent:
-            return self.kv_lora_rank + self.qk_rope_head_dim
-        return 2 * self.n_kv_heads * self.head_dim
+        """Values that one token leaves in the cache of the first layer that keeps one."""
+        return sum([reach.values for reach in self.attention.reaches])
 
     @property
-    def _expert_width(self) -> int:
-        if not self.n_experts:
-            return 0
-        return self.intermediate_size if self.expert_intermediate_size is None else self.expert_intermediate_size
+    def latent(self) -> bool:
+        """Whether the cache of that layer is a latent vector for all heads."""
+        return hasattr(self.attention, "rank")
+
+    def __getattr__(self, name: str) -> Any:
+        """Sizes of the first blocks that have them, under the names that tables give them: ``TABLE_NAMES``."""
+        if name in TABLE_NAMES:
+            for _, layer in self.stack:
+                for block in layer.blocks:
+                    if hasattr(block, TABLE_NAMES[name]):
+                        return getattr(block, TABLE_NAMES[name])
+        raise AttributeError(f"{self.__class__.__name__} has no {name}")
 
     @property
-    def mixer_parameters(self) -> int:
-        """One mixer that stands in place of attention, parameters; 0 without."""
-        if self.mixer is None:
-            return 0
-        return self.mixer.matrix_parameters(self.hidden_size) + self.mixer.other_parameters(self.hidden_size)
+    def cache_heads(self) -> int | None:
+        """Heads among which tensor parallelism can divide the cache, in the layer with fewest; None: no limit."""
+        heads = [block.cache_heads for _, block in self.mixers if block.cache_heads is not None]
+        return min(heads) if heads else None
 
     @property
-    def _shared_width(self) -> int:
-        width = self.shared_intermediate_size
-        return self.n_shared_experts * self._expert_width if width is None else width
+    def shares(self) -> dict[str, tuple[int, ...]]:
+        """What tensor parallelism divides, by name: every number that a degree has to divide."""
+        found: dict[str, dict[int, None]] = {"vocabulary": {self.vocab_size: None}}
+        for _, layer in self.kinds:
+            for block in layer.blocks:
+                for name, number in block.shares.items():
+                    found.setdefault(name, {})[number] = None
+        return {name: tuple(numbers) for name, numbers in found.items()}
 
-    @property
-    def _shared_matrices(self) -> int:
-        return self._mlp(self._shared_width)
+    def mapped(self, change: Callable[[Layer], Layer]) -> Architecture:
+        """The same with every layer changed."""
+        return replace(self, stack=tuple([(count, change(layer)) for count, layer in self.stack]))
 
-    @property
-    def _expert_matrices(self) -> int:
-        return self._mlp(self._expert_width)
 
-    def _mlp(self, width: int) -> int:
-        return (3 if self.gated_mlp else 2) * self.hidden_size * width
+TABLE_NAMES = {
+    "n_heads": "heads",
+    "n_kv_heads": "kv_heads",
+    "head_dim": "head_dim",
+    "q_lora_rank": "query_rank",
+    "kv_lora_rank": "rank",
+    "qk_nope_head_dim": "nope",
+    "qk_rope_head_dim": "rope",
+    "v_head_dim": "value_dim",
+    "intermediate_size": "width",
+}
+"""What a table of plain models calls the sizes of blocks."""
 
-    def _mlp_biases(self, width: int) -> int:
-        return (2 if self.gated_mlp else 1) * width + self.hidden_size
 
-    @property
-    def _attention_norms(self) -> int:
-        if self.latent:
-            return self.kv_lora_rank + (self.q_lora_rank or 0)
-        heads = {"none": 0, "head": 2, "full": self.n_heads + self.n_kv_heads}
-        return heads[self.qk_norm] * self.head_dim
-
-    @property
-    def _attention_biases(self) -> int:
-        if self.latent:
-            qkv = self.kv_lora_rank + self.qk_rope_head_dim + (self.q_lora_rank or 0)
+def stacked(layers: Iterable[Layer]) -> tuple[tuple[int, Layer], ...]:
+    """Layers one by one as a stack: neighbours that are alike become one entry."""
+    runs: list[list[Any]] = []
+    for layer in layers:
+        if runs and (runs[-1][1] is layer or runs[-1][1] == layer):
+            runs[-1][0] += 1
         else:
-            qkv = (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
-        return self.qkv_bias * qkv + self.output_bias * self.hidden_size + self.attention_sinks * self.n_heads
+            runs.append([1, layer])
+    return tuple([(count, layer) for count, layer in runs])
 
 
-@dataclass(frozen=True)
-class ParameterCount:
+class ParameterCount(NamedTuple):
     """Parameters of a model by component, all layers together.
 
     ``head`` is 0 where it is the embedding table. ``experts`` are the routed ones, of which one
@@ -358,24 +273,23 @@ class ParameterCount:
     router's biases, but not those of experts and norms.
     """
 
-    embedding: int
-    positional: int
-    attention: int
-    mlp: int
-    experts: int
-    shared_experts: int
-    router: int
-    norms: int
-    head: int
-    biases: int
-    mixers: int
-    idle_experts: int
+    embedding: int = 0
+    positional: int = 0
+    attention: int = 0
+    mlp: int = 0
+    experts: int = 0
+    shared_experts: int = 0
+    router: int = 0
+    norms: int = 0
+    head: int = 0
+    biases: int = 0
+    mixers: int = 0
+    idle_experts: int = 0
 
     @property
     def total(self) -> int:
         """All parameters that the weights hold."""
-        layers = self.attention + self.mixers + self.mlp + self.experts + self.shared_experts + self.router
-        return self.embedding + self.positional + layers + self.norms + self.head + self.biases
+        return sum(self) - self.idle_experts
 
     @property
     def active(self) -> int:
@@ -386,27 +300,11 @@ class ParameterCount:
 
 def parameters(arch: Architecture) -> ParameterCount:
     """Parameters of each component, exact."""
-    hidden = arch.hidden_size
-    table = arch.vocab_size * hidden
-    router_biases = arch.n_experts * (arch.router_bias + arch.router_correction_bias)
-    whole_norms = arch.n_layers * arch.norms_per_layer + arch.final_norm + arch.embedding_norm
-    mlp_biases = arch.mlp_bias * arch._mlp_biases(arch.intermediate_size)
-    return ParameterCount(
-        embedding=table,
-        positional=arch.learned_positions * hidden,
-        attention=arch.attention_layers * arch.attention_parameters,
-        mlp=arch.dense_layers * arch.mlp_parameters,
-        experts=arch.moe_layers * arch.n_experts * arch.expert_parameters,
-        shared_experts=arch.moe_layers * arch.shared_expert_parameters,
-        router=arch.moe_layers * arch.router_parameters,
-        norms=whole_norms * NORMS[arch.norm] * hidden + arch.attention_layers * arch._attention_norms,
-        head=0 if arch.tied_embeddings else table,
-        biases=arch.attention_layers * arch._attention_biases
-        + arch.dense_layers * mlp_biases
-        + arch.moe_layers * router_biases,
-        mixers=arch.n_mixer_layers * arch.mixer_parameters,
-        idle_experts=arch.moe_layers * (arch.n_experts - arch.experts_per_token) * arch.expert_parameters,
-    )
+    parts = dict.fromkeys(ParameterCount._fields, 0)
+    for count, weight in arch.weights:
+        parts[weight.part] += count * weight.parameters
+        parts["idle_experts"] += count * (weight.parameters - weight.active)
+    return ParameterCount(**parts)
 
 
 def gemm_flops(m, n, k):
@@ -418,34 +316,16 @@ def matmul_parameters(arch: Architecture) -> int:
     """Parameters of the matrices that one token is multiplied with: output head in (tied or not),
     embedding look-up, norms and biases out, and of the routed experts only those it is sent to. Of a
     mixer in place of attention projections, gates and convolution; its scan is elementwise and left out."""
-    attention = arch.attention_layers * arch.attention_parameters
-    if arch.mixer is not None:
-        attention += arch.n_mixer_layers * arch.mixer.matrix_parameters(arch.hidden_size)
-    mlp = arch.dense_layers * arch.mlp_parameters
-    experts = arch.moe_layers * arch.experts_per_token * arch._expert_matrices
-    shared = arch.moe_layers * arch._shared_matrices
-    router = arch.moe_layers * arch.router_parameters
-    head = arch.hidden_size * arch.vocab_size
-    return attention + mlp + experts + shared + router + head
+    return sum([count * weight.active for count, weight in arch.weights if weight.product])
 
 
-def attention_flops_per_key(arch: Architecture, *, absorbed: bool = False) -> int:
-    """FLOPs that one query spends on one key and its value in one layer, all heads.
+def lookup_parameters(arch: Architecture) -> int:
+    """Parameters of tables of which a token reads one row: embeddings that are not the output head, positions."""
+    return sum([count * weight.parameters for count, weight in arch.weights if _is_table(weight)])
 
-    With latent attention either the keys and values of each head are decompressed (each token's
-    once, which ``matmul_parameters`` counts: prefill and training), or, ``absorbed``, the query is
-    projected into the latent space and attends to the cached vectors themselves (decode): more
-    FLOPs per key, none to decompress it again. The projections cost the same per query either way.
-    ``absorbed`` changes nothing for other attention. Source: DeepSeek-V2, arXiv:2405.04434, section 2.1.2.
-    """
-    score_dim = value_dim = arch.head_dim
-    if arch.latent and absorbed:
-        score_dim, value_dim = arch.kv_lora_rank + arch.qk_rope_head_dim, arch.kv_lora_rank
-    elif arch.latent:
-        score_dim, value_dim = arch.qk_nope_head_dim + arch.qk_rope_head_dim, arch.v_head_dim
-    scores = gemm_flops(arch.n_heads, 1, score_dim)
-    values = gemm_flops(arch.n_heads, value_dim, 1)
-    return scores + values
+
+def _is_table(weight: Weight) -> bool:
+    return not weight.product and weight.part in ("embedding", "positional")
 
 
 def forward_flops_per_token(arch: Architecture, context, convention: str = "causal", *, absorbed: bool = False):
@@ -463,7 +343,7 @@ def forward_flops_per_token(arch: Architecture, context, convention: str = "caus
         C keys for this token (Chowdhery et al. 2022, arXiv:2204.02311, appendix B; also a decode step
         whose token is the C-th). Layers with a window attend to no more keys than it holds.
     absorbed
-        How latent attention is computed, see ``attention_flops_per_key``.
+        How latent attention is computed, see :class:`blocks.LatentAttention`.
 
     Raises
     ------
@@ -471,15 +351,15 @@ def forward_flops_per_token(arch: Architecture, context, convention: str = "caus
         If the convention is unknown or a context is below 1.
     """
     check_choice("convention", convention, CONVENTIONS)
-    weights = 2 * matmul_parameters(arch)
+    flops = 2 * matmul_parameters(arch)
     if convention == "weights":
-        return weights
-    keys = _mean_causal_keys if convention == "causal" else _keys
+        return flops
     check_range("context", context, 1)
-    layer_keys = (arch.attention_layers - arch.n_window_layers) * keys(context, None)
-    if arch.n_window_layers:
-        layer_keys = layer_keys + arch.n_window_layers * keys(context, arch.window)
-    return weights + attention_flops_per_key(arch, absorbed=absorbed) * layer_keys
+    keys = mean_causal_keys if convention == "causal" else keys_in_reach
+    for reach in arch.reaches:
+        each = reach.decode_flops if absorbed else reach.flops
+        flops = flops + each * keys(context, reach.window)
+    return flops + sum([count * block.state_flops for count, block in arch.mixers])
 
 
 def training_flops_per_token(arch: Architecture, context, convention: str = "causal"):
@@ -491,17 +371,25 @@ def training_flops_per_token(arch: Architecture, context, convention: str = "cau
     return 3 * forward_flops_per_token(arch, context, convention)
 
 
+def attention_flops_per_key(arch: Architecture, *, absorbed: bool = False) -> int:
+    """FLOPs that one query spends on one key and its value in the first layer that keeps a cache, all heads.
+
+    ``absorbed`` is how latent attention is computed, see :class:`blocks.LatentAttention`.
+    """
+    return sum([reach.decode_flops if absorbed else reach.flops for reach in arch.attention.reaches])
+
+
 def kv_bytes_per_token(arch: Architecture, bytes_per_value=2.0):
     """Bytes by which the KV cache of a sequence grows per token, below any window; BF16 unless said."""
     check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
-    return arch.attention_layers * arch.kv_values_per_layer * bytes_per_value
+    return sum([reach.values for reach in arch.reaches]) * bytes_per_value
 
 
 def kv_bytes(arch: Architecture, context, batch=1, bytes_per_value=2.0):
     """Bytes of the KV cache of ``batch`` sequences of ``context`` tokens each, before any sharding.
 
-    A decode step reads them once. Layers with a window keep no more tokens than it holds; the state of
-    mixers is :func:`mixer_state_bytes`.
+    A decode step reads them once. Layers with a window keep no more tokens than it holds; what does not grow is
+    :func:`mixer_state_bytes`.
 
     Raises
     ------
@@ -511,23 +399,23 @@ def kv_bytes(arch: Architecture, context, batch=1, bytes_per_value=2.0):
     check_range("context", context, 0)
     check_range("batch", batch, 0)
     check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
-    layer_tokens = (arch.attention_layers - arch.n_window_layers) * _keys(context, None)
-    if arch.n_window_layers:
-        layer_tokens = layer_tokens + arch.n_window_layers * _keys(context, arch.window)
-    return arch.kv_values_per_layer * layer_tokens * batch * bytes_per_value
+    values = 0.0 * context
+    for reach in arch.reaches:
+        values = values + reach.values * keys_in_reach(context, reach.window)
+    return values * batch * bytes_per_value
 
 
 def mixer_state_bytes(arch: Architecture, bytes_per_value=2.0):
     """Bytes that mixers in place of attention keep of one sequence at any context; BF16 unless said."""
     check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
-    return (arch.n_mixer_layers * arch.mixer.state_values if arch.mixer else 0) * bytes_per_value
+    return sum([count * block.state_values for count, block in arch.mixers]) * bytes_per_value
 
 
 def state_bytes_per_sequence(arch: Architecture, bytes_per_value=2.0):
     """Bytes of one sequence that stop growing with context: the state of mixers, and the keys and values
     of a full window in the layers that have one; BF16 unless said."""
-    window = arch.n_window_layers * arch.kv_values_per_layer * (arch.window or 0) * bytes_per_value
-    return mixer_state_bytes(arch, bytes_per_value) + window
+    windows = sum([reach.values * reach.window for reach in arch.reaches if reach.window is not None])
+    return mixer_state_bytes(arch, bytes_per_value) + windows * bytes_per_value
 
 
 def weight_bytes(arch: Architecture, bytes_per_value=2.0, *, other_bytes_per_value=None):
@@ -567,23 +455,205 @@ def streamed_parameters(arch: Architecture, distinct_experts=0, batch=1):
     """
     check_range("distinct_experts", distinct_experts, arch.experts_per_token * (1 - 1e-9), arch.n_experts)
     check_range("batch", batch, 1)
-    count = parameters(arch)
-    head = arch.vocab_size * arch.hidden_size
-    layers = count.attention + count.mixers + count.mlp + count.shared_experts + count.router
-    always = layers + count.norms + count.biases + head
-    row_width = arch.hidden_size * (int(not arch.tied_embeddings) + int(arch.learned_positions > 0))
-    return always + 1.0 * batch * row_width + distinct_experts * (arch.moe_layers * arch.expert_parameters)
+    experts, tables = arch.expert_parameters, [weight for _, weight in arch.weights if _is_table(weight)]
+    always = parameters(arch).total - lookup_parameters(arch) - arch.n_experts * experts
+    return always + 1.0 * batch * sum([table.columns for table in tables]) + distinct_experts * experts
 
 
-def _keys(context, window: int | None):
+def keys_in_reach(context, window: int | None):
     """Keys in reach of the last of ``context`` tokens; a float, so that 32-bit arrays cannot overflow."""
     return 1.0 * context if window is None else minimum(1.0 * context, float(window))
 
 
-def _mean_causal_keys(context, window: int | None):
+def mean_causal_keys(context, window: int | None):
     """Keys in reach, itself included, on average over positions 1 … ``context``."""
-    reach = _keys(context, window)
+    reach = keys_in_reach(context, window)
     return reach - reach * (reach - 1) / (2.0 * context)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From a table
+
+
+def transformer(
+    *,
+    name: str,
+    n_layers: int,
+    hidden_size: int,
+    n_heads: int,
+    n_kv_heads: int,
+    head_dim: int | None,
+    intermediate_size: int,
+    vocab_size: int,
+    tied_embeddings: bool,
+    **switches: Any,
+) -> Architecture:
+    """A plain transformer from flat sizes, as a table of models has them.
+
+    Parameters
+    ----------
+    n_heads, n_kv_heads, head_dim
+        Query heads, key-value heads, features of a head; None says that it is hidden size ÷ heads, which must then be
+        whole.
+    intermediate_size
+        Width of a dense MLP.
+    **switches
+        Those of ``SWITCHES``: layers with dense MLPs (``n_dense_layers``) come first, and so do those with a window
+        (``n_window_layers``); ``kv_lora_rank`` and its neighbours make attention latent; widths that are None are
+        ``expert_intermediate_size``: ``intermediate_size``, ``shared_intermediate_size``: that of all shared experts.
+
+    Raises
+    ------
+    ParameterError
+        One line that names the field, its value and what is allowed.
+    """
+    sizes = {
+        "n_layers": n_layers,
+        "hidden_size": hidden_size,
+        "n_heads": n_heads,
+        "n_kv_heads": n_kv_heads,
+        "intermediate_size": intermediate_size,
+        "vocab_size": vocab_size,
+    }
+    sizes = {field: checked_field(field, value, "int", None) for field, value in sizes.items()}
+    checked_field("tied_embeddings", tied_embeddings, "bool", None)
+    for unknown in set(switches) - set(SWITCHES):
+        raise TypeError(f"{unknown} is no switch of a transformer")
+    given = {**SWITCHES, **switches, "head_dim": head_dim}
+    s = {
+        field: checked_field(field, value, _kind(SWITCHES.get(field)), SWITCHES.get(field))
+        for field, value in given.items()
+    }
+    s.update(sizes)
+    check_choice("norm", s["norm"], NORMS)
+    check_choice("qk_norm", s["qk_norm"], ("none", "head", "full"))
+    _check_counts(s)
+    experts = _experts(s) if s["n_experts"] else None
+    dense = Dense(width=s["intermediate_size"], gated=s["gated_mlp"], bias=s["mlp_bias"])
+    windowed, full = (_attention(s, window) for window in (s["window"], None))
+    n_dense = s["n_dense_layers"] if experts else s["n_layers"]
+
+    def layer(i: int) -> Layer:
+        mixer = windowed if i < s["n_window_layers"] else full
+        return Layer(mixer, dense if i < n_dense else experts, s["norms_per_layer"], s["norm"])
+
+    return Architecture(
+        name=name,
+        hidden_size=s["hidden_size"],
+        vocab_size=s["vocab_size"],
+        tied_embeddings=tied_embeddings,
+        stack=stacked([layer(i) for i in range(s["n_layers"])]),
+        norm=s["norm"],
+        final_norm=s["final_norm"],
+        embedding_norm=s["embedding_norm"],
+        learned_positions=s["learned_positions"],
+    )
+
+
+_LATENT_SIZES = ("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
+SWITCHES: dict[str, Any] = {
+    "gated_mlp": True,
+    "n_experts": 0,
+    "experts_per_token": 0,
+    "expert_intermediate_size": None,
+    "n_shared_experts": 0,
+    "shared_intermediate_size": None,
+    "shared_expert_gate": False,
+    "n_dense_layers": 0,
+    "router_bias": False,
+    "router_correction_bias": False,
+    "expert_bias": False,
+    "shared_expert_bias": False,
+    "q_lora_rank": None,
+    "kv_lora_rank": None,
+    "qk_nope_head_dim": None,
+    "qk_rope_head_dim": None,
+    "v_head_dim": None,
+    "learned_positions": 0,
+    "qkv_bias": False,
+    "output_bias": False,
+    "mlp_bias": False,
+    "attention_sinks": False,
+    "norm": "rms",
+    "norms_per_layer": 2,
+    "final_norm": True,
+    "embedding_norm": False,
+    "qk_norm": "none",
+    "window": None,
+    "n_window_layers": 0,
+}
+"""What :func:`transformer` takes beyond its sizes, with defaults: those of ``blocks``, by the names of a table."""
+
+
+def _kind(default: Any) -> str:
+    """The type of a switch, as :func:`blocks.checked_field` calls it."""
+    return {bool: "bool", int: "int", str: "str"}.get(type(default), "int | None")
+
+
+def _check_counts(s: Mapping[str, Any]) -> None:
+    latent = [name for name in (*_LATENT_SIZES, "q_lora_rank") if s[name] is not None]
+    if latent:
+        for name in _LATENT_SIZES:
+            if s[name] is None:
+                raise not_allowed(name, None, f"latent attention needs it beside {latent[0]}")
+        if s["qk_norm"] != "none":
+            raise not_allowed("qk_norm", s["qk_norm"], "latent attention has norms of its own")
+    elif s["n_heads"] % s["n_kv_heads"]:
+        raise not_allowed("n_kv_heads", s["n_kv_heads"], f"it must divide the {s['n_heads']} heads")
+    elif s["head_dim"] is None and s["hidden_size"] % s["n_heads"]:
+        need = f"hidden_size = {s['hidden_size']} is not a multiple of n_heads = {s['n_heads']}, so give it"
+        raise not_allowed("head_dim", None, need)
+    if s["n_experts"]:
+        check_range("experts_per_token", s["experts_per_token"], 1, s["n_experts"])
+        check_range("n_dense_layers", s["n_dense_layers"], 0, s["n_layers"])
+    for name in () if s["n_experts"] else ("experts_per_token", "n_shared_experts", "n_dense_layers"):
+        if s[name] != 0:
+            raise not_allowed(name, s[name], "it must be 0 where n_experts is 0")
+    check_range("n_window_layers", s["n_window_layers"], 0, s["n_layers"])
+    if (s["window"] is None) != (s["n_window_layers"] == 0):
+        raise not_allowed("n_window_layers", s["n_window_layers"], f"it must go with window = {s['window']}")
+
+
+def _attention(s: Mapping[str, Any], window: int | None) -> Block:
+    if s["kv_lora_rank"] is not None:
+        return LatentAttention(
+            heads=s["n_heads"],
+            rank=s["kv_lora_rank"],
+            nope=s["qk_nope_head_dim"],
+            rope=s["qk_rope_head_dim"],
+            value_dim=s["v_head_dim"],
+            query_rank=s["q_lora_rank"],
+            down_bias=s["qkv_bias"],
+            output_bias=s["output_bias"],
+            window=window,
+        )
+    return GroupedAttention(
+        heads=s["n_heads"],
+        kv_heads=s["n_kv_heads"],
+        head_dim=s["head_dim"] or s["hidden_size"] // s["n_heads"],
+        qkv_bias=s["qkv_bias"],
+        output_bias=s["output_bias"],
+        sinks=s["attention_sinks"],
+        qk_norm=s["qk_norm"],
+        window=window,
+    )
+
+
+def _experts(s: Mapping[str, Any]) -> Experts:
+    width, shared = s["expert_intermediate_size"], s["shared_intermediate_size"]
+    width = s["intermediate_size"] if width is None else width
+    return Experts(
+        width=width,
+        experts=s["n_experts"],
+        per_token=s["experts_per_token"],
+        gated=s["gated_mlp"],
+        bias=s["expert_bias"],
+        shared_width=s["n_shared_experts"] * width if shared is None else shared,
+        shared_bias=s["shared_expert_bias"],
+        shared_gate=s["shared_expert_gate"],
+        router_bias=s["router_bias"],
+        correction_bias=s["router_correction_bias"],
+    )
 
 
 _LAYER_NORM = {"norm": "layer"}
@@ -630,14 +700,14 @@ def architecture_from_row(row: Mapping[str, Any]) -> Architecture:
     name = str(row.get("model"))
     family, tied = str(row.get("arch")).strip(), str(row.get("tie_word_embeddings")).strip()
     if family not in _FAMILIES:
-        raise _not_allowed(f"{name}: arch", family, "it must be one of the families that architecture.py lists")
+        raise not_allowed(f"{name}: arch", family, "it must be one of the families that architecture.py lists")
     if tied not in _TIED:
-        raise _not_allowed(f"{name}: tie_word_embeddings", tied, f"it must be one of {', '.join(_TIED)}")
+        raise not_allowed(f"{name}: tie_word_embeddings", tied, f"it must be one of {', '.join(_TIED)}")
 
     def number(column: str) -> int | None:
         value = row.get(column)
         text = "" if value is None else str(value).strip()
-        return None if text.lower() in ("", "nan", "none", "<na>") else _whole(f"{name}: {column}", text)
+        return None if text.lower() in ("", "nan", "none", "<na>") else whole(f"{name}: {column}", text)
 
     sizes = ("n_layers", "hidden_size", "n_heads", "head_dim", "intermediate_size", "vocab_size")
     latent = {column: number(column) for column in ("q_lora_rank", *_LATENT_SIZES)}
@@ -645,8 +715,8 @@ def architecture_from_row(row: Mapping[str, Any]) -> Architecture:
     needed["n_kv_heads"] = needed["n_heads"] if latent["kv_lora_rank"] else number("n_kv_heads")
     for column, value in needed.items():
         if value is None:
-            raise _not_allowed(f"{name}: {column}", None, "it must be a whole number")
-    return Architecture(
+            raise not_allowed(f"{name}: {column}", None, "it must be a whole number")
+    return transformer(
         name=name,
         tied_embeddings=_TIED[tied],
         n_experts=number("n_experts") or 0,
@@ -658,28 +728,3 @@ def architecture_from_row(row: Mapping[str, Any]) -> Architecture:
         **latent,
         **_FAMILIES[family],
     )
-
-
-def _check_fields(record: Any) -> None:
-    """Whole numbers and truth values of a dataclass; a size is at least 1, a count whose default is 0 may be 0."""
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if field.type == "bool" and not isinstance(value, bool):
-            raise _not_allowed(field.name, value, "it must be True or False")
-        if field.type in ("int", "int | None") and not (value is None and field.type != "int"):
-            whole = _whole(field.name, value)
-            object.__setattr__(record, field.name, check_range(field.name, whole, 0 if field.default == 0 else 1))
-
-
-def _whole(name: str, value: Any) -> int:
-    try:
-        exact = isinstance(value, int) or float(value).is_integer()
-    except (TypeError, ValueError):
-        exact = False
-    if not exact:
-        raise _not_allowed(name, value, "it must be a whole number")
-    return int(value) if isinstance(value, int) else int(float(value))
-
-
-def _not_allowed(name: str, value: Any, why: str) -> ParameterError:
-    return ParameterError(f"{name} = {str(value)[:60]!r} is not allowed: {why}")

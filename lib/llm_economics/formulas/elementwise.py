@@ -33,6 +33,9 @@ class ParameterError(ValueError):
     """A parameter has a value that is not allowed; the message is one line."""
 
 
+_PLAIN = frozenset((int, float, bool))
+
+
 def cleaned(text: Any, most: int = 60) -> str:
     """Text for one line of an error: cut before it is formatted, and of printable characters alone."""
     text = str(text)[: 4 * most]
@@ -50,11 +53,13 @@ def shown(value: Any, most: int = 60) -> str:
 
 
 def _is_array(*values: Any) -> bool:
-    return any(hasattr(value, "__array_ufunc__") for value in values)
+    return any([value.__class__ not in _PLAIN and hasattr(value, "__array_ufunc__") for value in values])
 
 
 def maximum(a, b):
     """The larger of two values, element by element (same unit as the inputs)."""
+    if a.__class__ in _PLAIN and b.__class__ in _PLAIN:
+        return a if a >= b else b
     if _is_array(a, b):
         import numpy
 
@@ -64,6 +69,8 @@ def maximum(a, b):
 
 def minimum(a, b):
     """The smaller of two values, element by element (same unit as the inputs)."""
+    if a.__class__ in _PLAIN and b.__class__ in _PLAIN:
+        return a if a <= b else b
     if _is_array(a, b):
         import numpy
 
@@ -112,7 +119,7 @@ def every(condition) -> bool:
 
     For checks: a lazy condition (Dask) passes unseen, since looking at it would compute it.
     """
-    return hasattr(condition, "dask") or known(condition)
+    return condition is True or hasattr(condition, "dask") or known(condition)
 
 
 def known(condition) -> bool:
@@ -120,7 +127,7 @@ def known(condition) -> bool:
 
     For short cuts, which must give way to the general formula where a lazy condition (Dask) hides its values.
     """
-    if isinstance(condition, bool) or hasattr(condition, "dask"):
+    if condition is True or condition is False or hasattr(condition, "dask"):
         return condition is True
     import numpy
 
@@ -139,7 +146,8 @@ def check_range(name: str, value, low: float | None = None, high: float | None =
     ParameterError
         Names the parameter, the offending value and what is allowed.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    kind = value.__class__
+    if kind is float or kind is int or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         ok = value == value and (low is None or (value > low if open_low else value >= low))
         if ok and (high is None or value <= high):
             return value

@@ -9,6 +9,7 @@ Every function stops with a one-line ``ParameterError`` where a count, size or n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from llm_economics.formulas.elementwise import (
@@ -61,12 +62,12 @@ class Split:
                 f"and tensor x data = {self.tensor * self.data}"
             )
 
-    @property
+    @cached_property
     def accelerators(self):
         """Accelerators in all: tensor × pipeline × data."""
         return self.tensor * self.pipeline * self.data
 
-    @property
+    @cached_property
     def expert_shards(self):
         """Accelerators over which the experts of one layer are spread."""
         return self.expert * self.expert_tensor

@@ -41,7 +41,11 @@ def expected_distinct(experts, experts_per_token, tokens):
     equally likely choices, not an approximation.
     """
     check_experts(experts, experts_per_token)
-    check_range("tokens", tokens, 1)
+    return distinct(experts, experts_per_token, check_range("tokens", tokens, 1))
+
+
+def distinct(experts, experts_per_token, tokens):
+    """The formula of :func:`expected_distinct` alone, for numbers that were checked where they came in."""
     return experts * (1 - (1 - experts_per_token / experts) ** tokens)
 
 

@@ -16,13 +16,16 @@ error: :func:`decode` times it all the same, and :func:`capacity` says what is m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from llm_economics.formulas.architecture import (
     Architecture,
-    attention_flops_per_key,
+    Reach,
     kv_bytes_per_token,
+    lookup_parameters,
     matmul_parameters,
+    mixer_state_bytes,
 )
 from llm_economics.formulas.architecture import parameters as parameter_count
 from llm_economics.formulas.elementwise import (
@@ -37,16 +40,15 @@ from llm_economics.formulas.elementwise import (
     where,
 )
 from llm_economics.formulas.hardware import System, bytes_per_value
-from llm_economics.formulas.parallelism import Split, group_seconds, kv_bytes_per_accelerator, kv_shards
+from llm_economics.formulas.parallelism import Split, group_seconds, kv_bytes_per_accelerator
 from llm_economics.formulas.parallelism import weight_bytes_per_accelerator as held_weights
-from llm_economics.formulas.routing import check_experts, expected_distinct
+from llm_economics.formulas.routing import check_experts, distinct
 
 TERMS = ("memory", "compute", "link")
 BOUNDS = ("max", "sum")
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """Seconds of one step and of each of its terms."""
 
     memory_s: Any
@@ -96,18 +98,28 @@ def roofline(
     check_range("bytes_moved", bytes_moved, 0)
     check_range("flops", flops, 0)
     _check_positive(memory_bandwidth=memory_bandwidth, peak_flops=peak_flops)
+    if link_s is not None:
+        check_range("link_s", link_s, 0)
+    overlap = _check_roof(bandwidth_efficiency, compute_efficiency, bound, overlap)
+    bandwidth, peak = memory_bandwidth * bandwidth_efficiency, peak_flops * compute_efficiency
+    return _roofline(bytes_moved, flops, bandwidth, peak, link_s, bound, overlap)
+
+
+def _check_roof(bandwidth_efficiency, compute_efficiency, bound, overlap):
     check_range("bandwidth_efficiency", bandwidth_efficiency, 0, 1, open_low=True)
     check_range("compute_efficiency", compute_efficiency, 0, 1, open_low=True)
     check_choice("bound", bound, BOUNDS)
-    memory_s = bytes_moved / (memory_bandwidth * bandwidth_efficiency)
-    compute_s = flops / (peak_flops * compute_efficiency)
+    if overlap is None:
+        return 1.0 if bound == "max" else 0.0
+    return check_range("overlap", overlap, 0, 1)
+
+
+def _roofline(bytes_moved, flops, bandwidth, peak, link_s, bound, overlap) -> Step:
+    memory_s = bytes_moved / bandwidth
+    compute_s = flops / peak
     on_chip = maximum(memory_s, compute_s) if bound == "max" else memory_s + compute_s
     if link_s is None:
         return Step(memory_s, compute_s, 0 * memory_s, on_chip)
-    check_range("link_s", link_s, 0)
-    if overlap is None:
-        overlap = 1.0 if bound == "max" else 0.0
-    check_range("overlap", overlap, 0, 1)
     return Step(memory_s, compute_s, link_s, on_chip + link_s - minimum(overlap * link_s, on_chip))
 
 
@@ -168,8 +180,12 @@ class ServedModel:
         Held but not streamed: the embedding table where it is not the output head.
     decode_flops_per_key, prefill_flops_per_key
         Attention FLOP of one token and one key, all layers (they differ for latent attention).
-    window, window_share
-        Sliding window in tokens, and the share of layers that have it.
+    windows
+        What of the growth, the reading and the FLOP belongs to layers with fewer tokens in reach, by window.
+    read_bytes_per_token
+        Of the cache, what a decode step reads per token below any window; None: all.
+    state_bytes
+        What a sequence keeps at any context (states of recurrent layers), byte; tensor parallelism divides it evenly.
     hidden_bytes, layers, moe_layers
         One token's hidden state, byte, and counts of layers: what communication needs; 0 for none.
     kv_heads
@@ -186,8 +202,9 @@ class ServedModel:
     lookup_bytes: Any = 0.0
     decode_flops_per_key: Any = 0.0
     prefill_flops_per_key: Any = 0.0
-    window: float | None = None
-    window_share: float = 0.0
+    windows: tuple[Reach, ...] = ()
+    read_bytes_per_token: Any = None
+    state_bytes: Any = 0.0
     hidden_bytes: Any = 0.0
     layers: int = 0
     moe_layers: int = 0
@@ -196,31 +213,66 @@ class ServedModel:
     def __post_init__(self) -> None:
         for name in ("flops_per_token", "kv_bytes_per_token", "common_bytes", "expert_bytes", "lookup_bytes"):
             check_range(name, getattr(self, name), 0)
-        check_range("window_share", self.window_share, 0, 1)
-        if self.is_moe:
+        check_range("state_bytes", self.state_bytes, 0)
+        if self.kv_heads is not None:
+            check_range("kv_heads", self.kv_heads, 1)
+        if not known((self.experts == 0) & (self.experts_per_token == 0)):
             check_experts(self.experts, self.experts_per_token)
         elif not every(self.expert_bytes == 0):
             raise ParameterError(f"experts = {self.experts} is not allowed: expert_bytes = {self.expert_bytes}")
 
-    @property
+    @cached_property
     def is_moe(self) -> bool:
         """Whether there are routed experts."""
         return not known((self.experts == 0) & (self.experts_per_token == 0))
+
+    @cached_property
+    def has_state(self) -> bool:
+        """Whether a sequence keeps anything beside its cache."""
+        return not known(self.state_bytes == 0)
+
+    @cached_property
+    def reaches(self) -> tuple[Reach, ...]:
+        """Growth, reading and FLOP (prefill, decode) for each token in reach: of all tokens, then of each window."""
+        read = self.kv_bytes_per_token if self.read_bytes_per_token is None else self.read_bytes_per_token
+        rest = (self.kv_bytes_per_token, read, self.prefill_flops_per_key, self.decode_flops_per_key)
+        for _, *costs in self.windows:
+            rest = tuple([total - cost for total, cost in zip(rest, costs, strict=True)])
+        return (Reach(None, *rest), *self.windows)
 
     @property
     def weight_bytes(self):
         """All weights, byte."""
         return self.common_bytes + self.lookup_bytes + self.experts * self.expert_bytes
 
-    def keys(self, context):
-        """Keys in reach of a token after ``context`` tokens, averaged over layers."""
-        if self.window is None:
-            return context
-        return (1 - self.window_share) * context + self.window_share * minimum(context, self.window)
-
     def kv_bytes(self, context):
         """KV cache of one sequence of ``context`` tokens, byte."""
-        return self.kv_bytes_per_token * self.keys(context)
+        total = self.reaches[0].values * context
+        for reach in self.windows:
+            total = total + reach.values * minimum(context, reach.window)
+        return total
+
+    def kv_bytes_read(self, context):
+        """What a decode step reads of it, byte."""
+        total = self.reaches[0].read * context
+        for reach in self.windows:
+            total = total + reach.read * minimum(context, reach.window)
+        return total
+
+    def attention_flops(self, context):
+        """FLOP of a decode step with the ``context`` tokens of one sequence."""
+        total = self.reaches[0].decode_flops * context
+        for reach in self.windows:
+            total = total + reach.decode_flops * minimum(context, reach.window)
+        return total
+
+    def prompt_flops(self, prompt):
+        """FLOP of all pairs of tokens in a causal prefill of ``prompt`` tokens."""
+        total = self.reaches[0].flops * (prompt * (prompt + 1) / 2)
+        for reach in self.windows:
+            inner = minimum(prompt, reach.window)
+            total = total + reach.flops * (inner * (inner + 1) / 2 + (prompt - inner) * inner)
+        return total
 
     def kv_bytes_read(self, context):
         """What a decode step reads of it, byte."""
@@ -243,7 +295,7 @@ class ServedModel:
         """Expected bytes of routed experts that a step of ``tokens`` touches."""
         if not self.is_moe:
             return 0 * self.common_bytes
-        return expected_distinct(self.experts, self.experts_per_token, tokens) * self.expert_bytes
+        return distinct(self.experts, self.experts_per_token, tokens) * self.expert_bytes
 
 
 def model_from_parameters(
@@ -278,26 +330,28 @@ def model_from_architecture(
     arch: Architecture, *, weights: str = "bf16", kv: str = "bf16", hidden: str = "bf16"
 ) -> ServedModel:
     """A model from its architecture, with weights, KV cache and hidden states at named precisions."""
-    size = bytes_per_value(weights)
-    count = parameter_count(arch)
-    looked_up = count.positional + (0 if arch.tied_embeddings else count.embedding)
+    size, value = bytes_per_value(weights), bytes_per_value(kv)
+    experts, per_token, expert = arch.routed
+    looked_up = lookup_parameters(arch)
+    windows = [reach for reach in arch.reaches if reach.window is not None]
     return ServedModel(
         name=arch.name,
-        common_bytes=(count.total - count.experts - looked_up) * size,
-        flops_per_token=2.0 * matmul_parameters(arch),
-        kv_bytes_per_token=kv_bytes_per_token(arch, bytes_per_value(kv)),
-        expert_bytes=arch.moe_layers * arch.expert_parameters * size,
-        experts=arch.n_experts,
-        experts_per_token=arch.experts_per_token,
+        common_bytes=(parameter_count(arch).total - experts * expert - looked_up) * size,
+        flops_per_token=2.0 * matmul_parameters(arch) + sum([n * block.state_flops for n, block in arch.mixers]),
+        kv_bytes_per_token=kv_bytes_per_token(arch, value),
+        expert_bytes=expert * size,
+        experts=experts,
+        experts_per_token=per_token,
         lookup_bytes=looked_up * size,
-        decode_flops_per_key=float(arch.attention_layers * attention_flops_per_key(arch, absorbed=True)),
-        prefill_flops_per_key=float(arch.attention_layers * attention_flops_per_key(arch)),
-        window=arch.window,
-        window_share=arch.n_window_layers / (arch.attention_layers or 1),
+        decode_flops_per_key=float(sum([reach.decode_flops for reach in arch.reaches])),
+        prefill_flops_per_key=float(sum([reach.flops for reach in arch.reaches])),
+        windows=tuple([Reach(w, held * value, read * value, *flops) for w, held, read, *flops in windows]),
+        read_bytes_per_token=sum([reach.read for reach in arch.reaches]) * value,
+        state_bytes=mixer_state_bytes(arch, value),
         hidden_bytes=arch.hidden_size * bytes_per_value(hidden),
         layers=arch.n_layers,
         moe_layers=arch.moe_layers,
-        kv_heads=1 if arch.latent else arch.n_kv_heads,
+        kv_heads=arch.cache_heads,
     )
 
 
@@ -335,9 +389,12 @@ def capacity(
     sequence = model.kv_bytes(context)
     local_batch = maximum(batch / split.data, 1.0)  # a copy without a sequence holds no less than its weights
     kv = kv_bytes_per_accelerator(local_batch * split.data * sequence, split, model.kv_heads)
+    state = model.state_bytes / (split.pipeline * split.tensor)
     free = maximum(memory - weights, 0 * memory)
     missing = maximum(weights + kv - memory, 0 * memory)
     each = kv_bytes_per_accelerator(split.data * sequence, split, model.kv_heads)
+    if model.has_state:
+        kv, each = kv + local_batch * state, each + state
     has_kv = each > 0
     most = where(has_kv, split.data * floor(free / where(has_kv, each, memory) * (1 + 1e-12)), float("inf"))
     return Capacity(
@@ -345,8 +402,7 @@ def capacity(
     )
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """One decode or prefill step of a split system, and the rates that follow from it.
 
     ``tokens`` are produced (decode) or read (prefill) in ``step.seconds`` on ``accelerators``;
@@ -410,9 +466,8 @@ def decode(model: ServedModel, system: System, batch, context, split: Split | No
         ``bound`` and ``overlap`` of :func:`roofline`.
     """
     context = check_range("context", context, 0)
-    keys = model.keys(context)
-    flops = model.flops_per_token + model.decode_flops_per_key * keys
-    return _serve(model, system, batch, 1, model.kv_bytes_per_token * keys, flops, split, **assumptions)
+    flops = model.flops_per_token + model.attention_flops(context)
+    return _serve(model, system, batch, 1, model.kv_bytes_read(context), flops, split, **assumptions)
 
 
 def prefill(model: ServedModel, system: System, batch, prompt, split: Split | None = None, **assumptions) -> Service:
@@ -422,39 +477,51 @@ def prefill(model: ServedModel, system: System, batch, prompt, split: Split | No
     engine may skip it for all but the last). Parameters and errors as for :func:`decode`.
     """
     prompt = check_range("prompt", prompt, 1)
-    reach = model.keys(prompt)
-    pairs = prompt * (prompt + 1) / 2
-    if model.window is not None:
-        inner = minimum(prompt, model.window)
-        windowed = inner * (inner + 1) / 2 + (prompt - inner) * inner
-        pairs = (1 - model.window_share) * pairs + model.window_share * windowed
-    flops = prompt * model.flops_per_token + model.prefill_flops_per_key * pairs
-    return _serve(model, system, batch, prompt, model.kv_bytes_per_token * reach, flops, split, **assumptions)
+    flops = prompt * model.flops_per_token + model.prompt_flops(prompt)
+    return _serve(model, system, batch, prompt, model.kv_bytes(prompt), flops, split, **assumptions)
 
 
 def _serve(
-    model, system, batch, tokens, kv_bytes, flops, split, *, precision="bf16", links=True, algorithm="direct", **roof
+    model,
+    system,
+    batch,
+    tokens,
+    kv_bytes,
+    flops,
+    split,
+    *,
+    precision="bf16",
+    links=True,
+    algorithm="direct",
+    bandwidth_efficiency=1.0,
+    compute_efficiency=1.0,
+    bound="max",
+    overlap=None,
 ) -> Service:
     """One pass of ``tokens`` tokens of each sequence; ``kv_bytes`` and ``flops`` are per sequence."""
     split = _split(system, split)
     batch = check_range("batch", batch, 1)
-    chip = system.accelerator
-    peak = chip.peak(precision)
-    in_flight = minimum(split.pipeline, maximum(batch / split.data, 1.0))  # microbatches
-    sequences = maximum(batch / (split.data * split.pipeline), 1.0)  # of one microbatch, on one copy
+    overlap = _check_roof(bandwidth_efficiency, compute_efficiency, bound, overlap)
+    chip, tensor, data = system.accelerator, split.tensor, split.data
+    peak, bandwidth = chip.peak(precision), chip.memory_bandwidth
+    in_flight = minimum(split.pipeline, maximum(batch / data, 1.0))  # microbatches
+    sequences = maximum(batch / (data * split.pipeline), 1.0)  # of one microbatch, on one copy
     moved = tokens * sequences
-    pooled = moved * (split.expert_shards / split.tensor)  # tokens that share one set of experts
-    experts = model.expert_bytes_read(pooled) / split.expert_shards
-    cache = sequences * kv_bytes / kv_shards(split, model.kv_heads)
-    read = model.common_bytes / split.tensor + experts + cache
+    cache = sequences * kv_bytes / (tensor if model.kv_heads is None else minimum(tensor, model.kv_heads))
+    if model.has_state:
+        cache = cache + sequences * model.state_bytes / tensor
+    read = model.common_bytes / tensor + cache
+    if model.is_moe:
+        pooled = moved * (split.expert_shards / tensor)  # tokens that share one set of experts
+        experts = model.expert_bytes_read(pooled) / split.expert_shards
+        read = model.common_bytes / tensor + experts + cache
     link_s = None
     if links and model.layers:
         link_s = _link_seconds(model, system, split, moved, algorithm)
-    step = roofline(read, sequences * flops / split.tensor, chip.memory_bandwidth, peak, link_s, **roof)
-    busy = split.tensor * minimum(split.data, batch) * in_flight
-    return Service(
-        step, batch * tokens, read * busy, batch * flops, split.accelerators, chip.memory_bandwidth, peak, cache * busy
-    )
+    work = sequences * flops / tensor
+    step = _roofline(read, work, bandwidth * bandwidth_efficiency, peak * compute_efficiency, link_s, bound, overlap)
+    busy = tensor * minimum(data, batch) * in_flight
+    return Service(step, batch * tokens, read * busy, batch * flops, split.accelerators, bandwidth, peak, cache * busy)
 
 
 def _link_seconds(model, system, split, tokens, algorithm):
@@ -494,9 +561,15 @@ def _check_positive(**values) -> None:
 
 def _split(system: System, split: Split | None) -> Split:
     if split is None:
-        return Split(tensor=system.accelerators)
+        many = system.accelerators
+        return _tensor_parallel(many) if many.__class__ is int else Split(tensor=many)
     if not every(split.accelerators <= system.accelerators):
         raise ParameterError(
             f"split = {split.accelerators} accelerators is not allowed: {system.name} has {system.accelerators}"
         )
     return split
+
+
+@lru_cache
+def _tensor_parallel(accelerators) -> Split:
+    return Split(tensor=accelerators)
