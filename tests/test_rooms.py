@@ -22,7 +22,7 @@ HOUSE = {
     "checkpoints": (1, "config families"),
     "facts": (2, "units parameters rows store chips models prices"),
     "evidence": (3, "calibration search scores sensitivity"),
-    "book": (3, "claims figures"),
+    "book": (3, "support judging claims figures"),
     "reruns": (4, "notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml outputs"),
     "cli": (5, "model frontier run compare solve sweep claims"),
