@@ -22,7 +22,7 @@ HOUSE = {
     "checkpoints": (1, "config files families"),
     "facts": (2, "units cache parameters documents rows bounds store chips models prices"),
     "evidence": (3, "calibration search deployments services scores sensitivity results readers measured"),
-    "book": (3, "claims openings drawing figures"),
+    "book": (3, "support judging claims openings drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml outputs openings"),
     "cli": (5, "model frontier run compare solve sweep claims measured"),

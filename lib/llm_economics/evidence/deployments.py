@@ -167,7 +167,7 @@ def _cell(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
     for name in names:
         value = row.get(name)
         text = "" if value is None else str(value).strip()
-        if text and text.lower() not in ("nan", "none", "null", "n/a", "-") or (name == "spec_decoding" and text):
+        if (text and text.lower() not in ("nan", "none", "null", "n/a", "-")) or (name == "spec_decoding" and text):
             return text
     return ""
 

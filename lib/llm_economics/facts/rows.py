@@ -696,6 +696,22 @@ class ClaimRow(Row):
         return self
 
 
+class OriginRow(SourcedRow):
+    """Who stands behind an address: which are an article's own words, and who prints measurements of their own."""
+
+    key = ("source_url", "article")
+    role: Literal["own", "measures"] = Field(
+        description="own: words of the article, or of what it retells; measures: prints what its author measured"
+    )
+    article: Article | Literal[""] = Field("", description="the article whose own words they are; empty for measures")
+
+    @model_validator(mode="after")
+    def _check(self) -> OriginRow:
+        if (self.role == "own") != bool(self.article):
+            _refuse("article", self.article, "a key of an article where role is own, else empty")
+        return self
+
+
 class SystemRow(SourcedRow):
     """Systems of accelerators: how many share the fast link, and what joins such domains."""
 
@@ -763,6 +779,7 @@ FILES: dict[str, type[Row]] = {
     "models": ModelRow,
     "moe_one_token_timings": OneTokenRow,
     "mpt_benchmarks": MptBenchmarkRow,
+    "origins": OriginRow,
     "outcomes": FactRow,
     "serving_observations": FactRow,
     "reading": FactRow,

@@ -1,0 +1,76 @@
+"""What a verdict rests on: named inputs, who stands behind them, and circles."""
+
+import pytest
+
+from llm_economics import facts
+from llm_economics.book import support
+from llm_economics.formulas.elementwise import ParameterError
+
+LEAK, CEREBRAS, LLAMA = "gpt4-leak-2023", "cerebras-2024", "llama3-2024"
+OF = {"gpt4-008": LEAK, "gpt4-011": LEAK}
+
+
+def graded(article, uses, value=None):
+    return support.support_of(support.inputs_of(article, uses, OF), value)
+
+
+def test_a_quoted_row_is_cited_and_what_is_made_of_it_computed():
+    assert graded(LLAMA, ["llama3:gpu_hours_70b"], 6.4e6) == "cited"
+    assert graded(LLAMA, ["llama3:gpu_hours_70b"], 6.4) == "cited"  # in millions
+    assert graded(LLAMA, ["llama3:gpu_hours_70b"], 2962.96) == "computed"
+    assert graded(LLAMA, ["llama3:memory_training_gpu", "llama3:tdp_training_gpu"], [80, 700]) == "cited"
+    assert graded(LLAMA, ["llama3:memory_training_gpu"], "in words") == "computed"
+    assert graded(LLAMA, ["definition"], 2) == "computed"
+
+
+def test_measurements_of_others_are_measured_and_stay_so_only_alone():
+    assert graded(LLAMA, ["reading:silent_nonfiction"], 238) == "measured"
+    assert graded(LLAMA, ["reading:silent_nonfiction", "reading:silent_fiction"], 249) == "measured"
+    assert graded(LLAMA, ["reading:silent_nonfiction", "hardware:H100 SXM"], 5) == "computed"
+
+
+def test_the_own_words_of_an_article_are_own_inputs_for_it_alone():
+    post = ["cerebras_groq:speed_llama3.1_8b|introducing-cerebras-inference"]
+    assert graded(CEREBRAS, post, 1800) == "own inputs"
+    assert graded(LEAK, post, 1800) == "cited"
+    assert graded(CEREBRAS, [*post, "reading:silent_fiction"], 7) == "own inputs"
+    assert graded(LEAK, ["gpt4-008"], 111) == "own inputs"
+    assert graded(LLAMA, ["gpt4-008"], 111) != "own inputs"
+
+
+def test_support_follows_the_source_of_the_row(monkeypatch):
+    moved = [("https://github.com/meta-llama/llama3", "own", LLAMA)]
+    monkeypatch.setattr(support, "_roles", lambda: moved)
+    assert graded(LLAMA, ["llama3:gpu_hours_70b"], 6.4e6) == "own inputs"
+    monkeypatch.setattr(support, "_roles", lambda: [("https://github.com/meta-llama/llama3", "measures", "")])
+    assert graded(LLAMA, ["llama3:gpu_hours_70b"], 6.4e6) == "measured"
+
+
+@pytest.mark.parametrize("name", ["llama3:no_such_item", "no_such_file:x", "llama3:", "words", "claims:gpt4-001"])
+def test_a_name_without_a_row_is_refused(name):
+    with pytest.raises(ParameterError, match="is not allowed"):
+        support.inputs_of(LLAMA, [name], OF)
+
+
+def test_keys_pick_rows():
+    assert len(support._rows("mpt_benchmarks:*")) == len(facts.load("mpt_benchmarks"))
+    assert len(support._rows("training_runs:*|405B stage")) == 3
+    assert [row["chip"] for row in support._rows("hardware:H100 SXM")] == ["H100 SXM5 80GB"]
+
+
+def test_circles():
+    assert support.circles({"a": ["b"], "b": ["c"], "c": []}) == []
+    assert support.circles({"a": ["b"], "b": ["c"], "c": ["a"]}) == [["a", "b", "c"]]
+    assert support.circles({"a": ["a"]}) == [["a"]]
+    assert support.circles({"a": ["b", "c"], "b": ["d"], "c": ["d"]}) == []
+
+
+def test_every_role_is_used_and_every_address_stands_in_data():
+    known = {
+        str(row)
+        for name in facts.FILES
+        if name not in ("bounds", "claims", "origins")
+        for row in facts.load(name).source_url
+    }
+    for start, _role, _article in support._roles():
+        assert any(address.startswith(start) for address in known), start
