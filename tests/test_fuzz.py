@@ -36,6 +36,10 @@ why: To see.
 parameters: {mfu: 0.4, batch: 8, weight_format: fp8}
 chapters: {kv-cache: {batch: 4}}
 """
+WORDS = (
+    "010", "1:30", "1_000", "-1", "0", "3", "2.5", "1e400", "1e-9", "9" * 400, ".nan", ".inf", "yes", "null", "~", "''",
+    "[]", "{}", "&a 1", "*a", "!!int 3", "<<", "a: b", "- 1", "#", "---", "...", "\t", "\x07", "bf16", "mfu",
+)  # fmt: skip
 SECONDS, MEGABYTES = 2.0, 200
 
 
@@ -86,23 +90,6 @@ def mutated_config(r: random.Random) -> Any:
 
 def mutated_text(text: str) -> Callable[[random.Random], str]:
     """A file of a reader with words, numbers, lines and characters changed."""
-    words = [
-        "010",
-        "1:30",
-        "1_000",
-        "-1",
-        "0",
-        "3",
-        "2.5",
-        "1e400",
-        "1e-9",
-        "9" * 400,
-        ".nan",
-        ".inf",
-        "yes",
-        "null",
-        "~",
-    ] + ["''", "[]", "{}", "&a 1", "*a", "!!int 3", "<<", "a: b", "- 1", "#", "---", "...", "\t", "\x07", "bf16", "mfu"]
 
     def change(r: random.Random) -> str:
         lines = text.split("\n")
@@ -111,7 +98,7 @@ def mutated_text(text: str) -> Callable[[random.Random], str]:
             kind = r.randrange(5)
             if kind == 0:
                 parts = lines[i].split(" ")
-                parts[r.randrange(len(parts))] = r.choice(words)
+                parts[r.randrange(len(parts))] = r.choice(WORDS)
                 lines[i] = " ".join(parts)
             elif kind == 1:
                 lines.insert(i, r.choice(lines))
@@ -119,7 +106,7 @@ def mutated_text(text: str) -> Callable[[random.Random], str]:
                 del lines[i]
             elif kind == 3 and lines[i]:
                 k = r.randrange(len(lines[i]))
-                lines[i] = lines[i][:k] + r.choice(words) + lines[i][k + 1 :]
+                lines[i] = lines[i][:k] + r.choice(WORDS) + lines[i][k + 1 :]
             else:
                 lines[i] += r.choice([" ", "]", "}", ": ", "x" * 1000])
         return "\n".join(lines)
