@@ -1,9 +1,9 @@
 """The small process that kernels are forked from: it has imported what chapters import, and never holds a thread.
 
-``python -P -m llm_economics.reruns.forks DESCRIPTOR`` is started by :mod:`kernels`, to which the descriptor, a
-socket, leads; when that is closed, by whatever end, this process and all of its kernels end. A kernel comes with a
-socket of its own: what to run comes in by it, the number of the process and at the end its exit code go out, and
-a byte that comes in later is a signal to send. When it is closed from the other side the kernel ends.
+It is started by :mod:`kernels` with the number of a socket that leads there; when that is closed, by whatever end,
+this process and all of its kernels end. A kernel comes with a socket of its own: what to run comes in by it, the
+number of the process and at the end its exit code go out, and a byte that comes in later is a signal to send. When
+it is closed from the other side the kernel ends.
 
 Charts of all kernels are drawn by one further process, which is forked before the first kernel: V8 does not survive a
 fork, so that this one never draws.
@@ -260,14 +260,10 @@ def run_kernel(request: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """``python -P -m llm_economics.reruns.forks DESCRIPTOR [PARENT]``."""
+    """Serve the socket with the first number; the second, if there is one, is the process to end with."""
     if len(arguments) > 1:
         end_with_parent(int(arguments[1]))
     warm_up()
     request = Server(socket.socket(fileno=int(arguments[0]))).serve()
     if request is not None:
         run_kernel(request)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
