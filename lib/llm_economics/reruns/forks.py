@@ -25,13 +25,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from llm_economics import book  # noqa: F401 (before jsonschema)
+
 MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "IPython.core.completer",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "sqlite3",
+    "tornado.locks",
+    "tornado.platform.asyncio",
+    "tornado.queues",
     "numpy",
     "pandas",
-    "pyarrow",
     "altair",
     "pint",
     "scipy.optimize",
@@ -64,17 +73,33 @@ def end_with_parent(parent: int) -> None:
 
 
 def warm_up() -> None:
-    """Import what chapters need, and read the catalogue once for all kernels."""
+    """Import what chapters need, show a frame and a chart once, and read the catalogue for all kernels."""
+    gc.disable()
+    sys.modules.setdefault("debugpy", None)  # nobody debugs these kernels, and each would spend a tenth of a second
     for module in MODULES:
         with contextlib.suppress(ImportError):  # the kernel that needs it says so
             importlib.import_module(module)
+    with contextlib.suppress(Exception):  # likewise
+        _rehearse()
+    gc.freeze()
+    gc.enable()
+
+
+def _rehearse() -> None:
+    import pandas
+
     from llm_economics import facts
+    from llm_economics.book import figures
+    from llm_economics.facts.units import Q
 
     for name in facts.FILES:
         with contextlib.suppress(ValueError, OSError):
             facts.load(name)
-    gc.collect()
-    gc.freeze()
+    frame = pandas.DataFrame({"name": ["a", "b"], "number": [1.0, 2.0]})
+    frame.to_html()
+    says = {"title": "title", "description": "description", "x_title": "number"}
+    figures.clean(figures.bars(frame, "name", "number", **says).to_dict())
+    Q(1.0, "FLOP").to("FLOP")
 
 
 def threads() -> int:
