@@ -1,9 +1,9 @@
 """The small process that kernels are forked from: it has imported what chapters import, and never holds a thread.
 
-``python -P -m llm_economics.reruns.forks DESCRIPTOR`` is started by :mod:`kernels`, to which the descriptor, a
-socket, leads; when that is closed, by whatever end, this process and all of its kernels end. A kernel comes with a
-socket of its own: what to run comes in by it, the number of the process and at the end its exit code go out, and
-a byte that comes in later is a signal to send. When it is closed from the other side the kernel ends.
+It is started by :mod:`kernels` with the number of a socket that leads there; when that is closed, by whatever end,
+this process and all of its kernels end. A kernel comes with a socket of its own: what to run comes in by it, the
+number of the process and at the end its exit code go out, and a byte that comes in later is a signal to send. When
+it is closed from the other side the kernel ends.
 
 Charts of all kernels are drawn by one further process, which is forked before the first kernel: V8 does not survive a
 fork, so that this one never draws.
@@ -25,13 +25,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from llm_economics import book  # noqa: F401 (before jsonschema)
+
 MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "IPython.core.completer",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "sqlite3",
+    "tornado.locks",
+    "tornado.platform.asyncio",
+    "tornado.queues",
     "numpy",
     "pandas",
-    "pyarrow",
     "altair",
     "pint",
     "scipy.optimize",
@@ -64,17 +73,33 @@ def end_with_parent(parent: int) -> None:
 
 
 def warm_up() -> None:
-    """Import what chapters need, and read the catalogue once for all kernels."""
+    """Import what chapters need, show a frame and a chart once, and read the catalogue for all kernels."""
+    gc.disable()
+    sys.modules.setdefault("debugpy", None)  # nobody debugs these kernels, and each would spend a tenth of a second
     for module in MODULES:
         with contextlib.suppress(ImportError):  # the kernel that needs it says so
             importlib.import_module(module)
+    with contextlib.suppress(Exception):  # likewise
+        _rehearse()
+    gc.freeze()
+    gc.enable()
+
+
+def _rehearse() -> None:
+    import pandas
+
     from llm_economics import facts
+    from llm_economics.book import figures
+    from llm_economics.facts.units import Q
 
     for name in facts.FILES:
         with contextlib.suppress(ValueError, OSError):
             facts.load(name)
-    gc.collect()
-    gc.freeze()
+    frame = pandas.DataFrame({"name": ["a", "b"], "number": [1.0, 2.0]})
+    frame.to_html()
+    says = {"title": "title", "description": "description", "x_title": "number"}
+    figures.clean(figures.bars(frame, "name", "number", **says).to_dict())
+    Q(1.0, "FLOP").to("FLOP")
 
 
 def threads() -> int:
@@ -260,14 +285,10 @@ def run_kernel(request: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """``python -P -m llm_economics.reruns.forks DESCRIPTOR [PARENT]``."""
+    """Serve the socket with the first number; the second, if there is one, is the process to end with."""
     if len(arguments) > 1:
         end_with_parent(int(arguments[1]))
     warm_up()
     request = Server(socket.socket(fileno=int(arguments[0]))).serve()
     if request is not None:
         run_kernel(request)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -37,6 +37,15 @@ START_S = 60.0
 """Seconds in which a kernel has to be forked, the imports of the first included."""
 
 
+_FORKS = """
+import sys
+if sys.path[0] == "":  # the folder that it is started in, which an ordinary kernel passes over as well
+    del sys.path[0]
+from llm_economics.reruns.forks import main
+main(sys.argv[1:])
+"""
+
+
 class Warm:
     """The process that forks kernels, as seen from the one that needs them; started when the first is asked for."""
 
@@ -46,16 +55,33 @@ class Warm:
         self._control: socket.socket | None = None
         self._owner = 0
 
-    def start(self) -> socket.socket:
-        """The way to the process, which is started if there is none or it has died."""
+    def send(self, message: bytes, descriptors: list[int]) -> subprocess.Popen:
+        """Send a message with descriptors to the process that is returned; it is started if there is none.
+
+        Raises
+        ------
+        OSError
+            If none can be started, or it is about to end.
+        """
         with self._lock:
             if self._owner != os.getpid() or self._process is None or self._process.poll() is not None:
                 self._start()
-            return self._control
+            try:
+                socket.send_fds(self._control, [message], descriptors)
+            except OSError:
+                self._end()
+                raise
+            return self._process
+
+    def gone(self, process: subprocess.Popen) -> None:
+        """Have another started in the place of one that does not answer any more."""
+        with self._lock:
+            if process is self._process:
+                self._end()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "llm_economics.reruns.forks", str(theirs.fileno())]
+        command = [sys.executable, "-c", _FORKS, str(theirs.fileno())]
         if threading.current_thread() is threading.main_thread():
             command.append(str(os.getpid()))
         self._process = subprocess.Popen(
@@ -71,13 +97,16 @@ class Warm:
     def stop(self) -> None:
         """End the process and all of its kernels."""
         with self._lock:
-            if self._process is not None and self._owner == os.getpid():
-                self._control.close()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(5)
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+            self._end()
+
+    def _end(self) -> None:
+        if self._process is not None and self._owner == os.getpid():
+            self._control.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
 
 WARM = Warm()
@@ -101,13 +130,18 @@ class Forked:
         self._connection, theirs = socket.socketpair()
         request = json.dumps({"argv": arguments, "env": env, "cwd": cwd}).encode()
         with theirs:
-            socket.send_fds(WARM.start(), [b"k"], [theirs.fileno(), *streams])
+            process = WARM.send(b"k", [theirs.fileno(), *streams])
         self._connection.settimeout(START_S)
-        self._connection.sendall(request + b"\n")
-        self._lines = self._connection.makefile("rb")
-        line = self._lines.readline().strip()
+        try:
+            self._connection.sendall(request + b"\n")
+            line = self._connection.recv(200).strip()
+            if not line:
+                raise ConnectionResetError("the process that forks kernels is gone")
+        except ConnectionError:
+            WARM.gone(process)
+            raise
         if not line.isdigit():
-            raise OSError(line.decode() or "the process that forks kernels is gone")
+            raise OSError(line.decode())
         self.pid = int(line)
 
     def poll(self) -> int | None:
@@ -160,12 +194,11 @@ class Provisioner(LocalProvisioner):
             raise InterruptedError("no kernel is started any more")
         env = dict(os.environ if kwargs.get("env") is None else kwargs["env"]) | self.environment
         if _forks(cmd):
-            with contextlib.suppress(OSError), _streams(kwargs) as streams:
-                cwd = os.path.abspath(kwargs.get("cwd") or ".")
-                arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
-                self.process = Forked(arguments, env, cwd, streams)
-                self.pid, self.cwd = self.process.pid, cwd
-        if self.process is None:
+            cwd = os.path.abspath(kwargs.get("cwd") or ".")
+            self.process = _forked(cmd[cmd.index("ipykernel_launcher") + 1 :], env, cwd, kwargs)
+        if self.process is not None:
+            self.pid, self.cwd = self.process.pid, cwd
+        else:
             await super().launch_kernel(cmd, **kwargs | {"env": env})
         _running.add(self.process)
         return self.connection_info
@@ -184,6 +217,15 @@ def _forks(command: list[str]) -> bool:
 def possible() -> bool:
     """Whether kernels are forked here: on Linux, unless ordinary ones are asked for."""
     return sys.platform == "linux" and os.environ.get("LLM_ECONOMICS_KERNELS") != "ordinary"
+
+
+def _forked(arguments: list[str], env: dict[str, str], cwd: str, kwargs: dict[str, Any]) -> Forked | None:
+    """A forked kernel, from a second process if the first has died; None if that is not to be had."""
+    with contextlib.suppress(OSError), _streams(kwargs) as streams:
+        with contextlib.suppress(ConnectionError):
+            return Forked(arguments, env, cwd, streams)
+        return Forked(arguments, env, cwd, streams)
+    return None
 
 
 @contextlib.contextmanager
@@ -214,7 +256,7 @@ def warm() -> None:
         with contextlib.suppress(OSError):
             ours, theirs = socket.socketpair()
             with theirs:
-                socket.send_fds(WARM.start(), [b"d"], [theirs.fileno()])
+                WARM.send(b"d", [theirs.fileno()])
             drawing.share(ours)
 
 

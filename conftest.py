@@ -1,0 +1,18 @@
+"""The notebooks' kernels start warm, and a figure that several tests look at is drawn once in a session."""
+
+import os
+import shutil
+import tempfile
+
+from llm_economics.reruns import kernels
+
+
+def pytest_configure(config):
+    kernels.use()
+    if not hasattr(config, "workerinput"):  # the first process; those that it starts inherit what it sets
+        config.cache_of_session = tempfile.mkdtemp(prefix="llm-economics-tests-")
+        os.environ["LLM_ECONOMICS_CACHE"] = config.cache_of_session
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(getattr(config, "cache_of_session", ""), ignore_errors=True)
