@@ -316,7 +316,7 @@ def work(
     links, fresh_links = _links(model, system, split, tokens), _links(model, system, split, fresh)
     bandwidth = chip.memory_bandwidth
     cache = model.kv_bytes_read(context) * cache_bits / 16 / minimum(tensor, model.kv_heads or tensor)
-    cache = cache + getattr(model, "state_bytes", 0.0) / tensor
+    cache = cache + model.state_bytes / tensor
     new_maker = 1.0 if "fp4" in chip.peak_flops else 0.0
     other = 0.0 if chip.maker in (None, "Nvidia") else 1.0
     all_pairs = model.prompt_flops(prompt) - model.prompt_flops(prompt - fresh)
@@ -480,7 +480,7 @@ def sequences_held(
     held = held + model.experts * model.expert_bytes * bits(weights) / 16 / split.expert_shards
     free = MEMORY_SHARE * system.accelerator.memory_bytes - held
     each = model.kv_bytes(context) * bits(kv) / 16 / minimum(tensor, model.kv_heads or tensor)
-    each = each + getattr(model, "state_bytes", 0.0) / tensor
+    each = each + model.state_bytes / tensor
     return split.data * where(each > 0, free / where(each > 0, each, 1.0), where(free > 0, inf, -1.0))
 
 

@@ -274,23 +274,6 @@ class ServedModel:
             total = total + reach.flops * (inner * (inner + 1) / 2 + (prompt - inner) * inner)
         return total
 
-    def kv_bytes_read(self, context):
-        """What a decode step reads of it, byte."""
-        return self.kv_bytes(context)
-
-    def attention_flops(self, context):
-        """FLOP of a decode step with the ``context`` tokens of one sequence."""
-        return self.decode_flops_per_key * self.keys(context)
-
-    def prompt_flops(self, prompt):
-        """FLOP of all pairs of tokens in a causal prefill of ``prompt`` tokens."""
-        pairs = prompt * (prompt + 1) / 2
-        if self.window is not None:
-            inner = minimum(prompt, self.window)
-            windowed = inner * (inner + 1) / 2 + (prompt - inner) * inner
-            pairs = (1 - self.window_share) * pairs + self.window_share * windowed
-        return self.prefill_flops_per_key * pairs
-
     def expert_bytes_read(self, tokens):
         """Expected bytes of routed experts that a step of ``tokens`` touches."""
         if not self.is_moe:
