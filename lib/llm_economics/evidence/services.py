@@ -493,7 +493,7 @@ def intervals() -> dict[str, Any]:
         found[name] = {
             "tpot": _quantiles(rows["seconds"] / rows["predicted"]),
             "ttft": _quantiles(few["ttft_s"] / few["first"]),
-            "services": int(rows["source_url"].nunique()),
+            "services": int(rows.index.nunique()),
             "models": sorted(rows["model"].unique()),
             "chips": sorted(rows["hardware"].unique()),
         }
