@@ -177,15 +177,10 @@ def _forecasts(questions: Mapping[int, Asked], using: Constants | None = None) -
         yield services.forecast(*arguments, **formats, **more), indices
 
 
-@cache
-def _fitted_file() -> dict[str, Any]:
-    return json.loads(services.FILE.read_text(encoding="utf-8"))
-
-
 def interval(model: ServedModel, chip: Accelerator) -> dict[str, Any]:
     """Factors on a forecast between which nine tenths of unseen services of its kind lay, and what they rest on."""
     kind = "mixture" if model.is_moe else "dense"
-    return _fitted_file()["intervals"][kind if chip.maker in (None, "Nvidia") else "other maker"]
+    return services.recorded()["intervals"][kind if chip.maker in (None, "Nvidia") else "other maker"]
 
 
 def measured_chips() -> set[str]:
@@ -199,7 +194,7 @@ def measured_models() -> set[str]:
 
 
 def _intervals() -> list[dict[str, Any]]:
-    return list(_fitted_file()["intervals"].values())
+    return [one for name, one in services.recorded()["intervals"].items() if name != "steps"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -497,6 +492,8 @@ def intervals() -> dict[str, Any]:
             "models": sorted(rows["model"].unique()),
             "chips": sorted(rows["hardware"].unique()),
         }
+    low = left_out_steps("system")
+    found["steps"] = {"tpot": _quantiles(low["seconds"] / low["predicted"]), "steps": len(low)}
     return found
 
 

@@ -224,9 +224,15 @@ class Forecast:
 
 
 @cache
+def recorded() -> dict[str, Any]:
+    """What the file holds: ``constants``, and ``intervals`` by kind of model."""
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@cache
 def constants() -> Constants:
     """The constants in use."""
-    return Constants(**json.loads(FILE.read_text(encoding="utf-8"))["constants"])
+    return Constants(**recorded()["constants"])
 
 
 def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str:
