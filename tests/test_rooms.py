@@ -21,11 +21,11 @@ HOUSE = {
     ),
     "checkpoints": (1, "config files families"),
     "facts": (2, "units cache parameters documents rows bounds store chips models prices"),
-    "evidence": (3, "calibration search deployments services scores sensitivity results readers measured"),
+    "evidence": (3, "calibration search deployments services offers scores sensitivity results readers measured"),
     "book": (3, "support judging claims openings drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml outputs openings"),
-    "cli": (5, "model frontier run compare solve sweep claims measured"),
+    "cli": (5, "model service frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]
 STANDARD = [f"{folder}.{room}" for folder, room in ROOMS if HOUSE[folder][0] <= 1]

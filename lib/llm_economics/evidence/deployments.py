@@ -1,7 +1,7 @@
 """Deployments as benchmarks write them: models, formats and layouts of a table's rows, read into the book's own terms.
 
-InferenceX, aiconfigurator and MLPerf name the same things differently, and tables leave out what their authors took for granted.
-Whatever a row does not say has a default here, in the open; what cannot be read is refused in one line.
+InferenceX, aiconfigurator and MLPerf name the same things differently, and tables leave out what their authors took for
+granted. Whatever a row does not say has a default here, in the open; what cannot be read is refused in one line.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ MODELS = {
 """Short names of benchmarks, as :func:`_plain` leaves them."""
 
 _SUFFIX = re.compile(
-    r"[-_. ](fp8|fp4|nvfp4|mxfp4|int4|int8|bf16|fp16|awq|gptq|w4a16|w8a8|w4a8|static|dynamic|pertensor|block|kv|kvcache|"
-    r"instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|0528|0324|2507|2512|99(\.9)?|tput|moe|attn)$",
+    r"[-_. ](fp8|fp4|nvfp4|mxfp4|int4|int8|bf16|fp16|awq|gptq|w4a16|w8a8|w4a8|static|dynamic|pertensor|block|kv|"
+    r"kvcache|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|0528|0324|2507|2512|99(\.9)?|tput|moe|attn)$",
     re.I,
 )
 _FORMATS = (

@@ -1,14 +1,14 @@
 """Whole services forecast, fitted and held against what benchmarks measured.
 
-``python -m llm_economics.evidence.services`` fits the constants of :mod:`llm_economics.formulas.services` and writes them, with the
-intervals that hold nine tenths of the rows that a fit has not seen, into the file next to it.
+``python -m llm_economics.evidence.services`` fits the constants of :mod:`llm_economics.formulas.services` and writes
+them, with the intervals that hold nine tenths of the rows that a fit has not seen, into the file next to it.
 
-Nine constants are those of :mod:`llm_economics.evidence.calibration`, fitted on 16-bit steps of H100s, and stay. The others are
-fitted together on low-precision decode steps and on services of ``data/services.csv``, each near what it was believed to be
-beforehand (:data:`BELIEFS`), by least squares of log errors in which single wild rows count less (soft L1). A service that was
-measured again and again is fitted as it was measured last: a forecast is for the software of its day. Groups of one model,
-chip and precision weigh as the root of their rows. Services that queue although memory has room are not fitted: their engine
-was told to run fewer sequences than there were users, which no row says.
+Nine constants are those of :mod:`llm_economics.evidence.calibration`, fitted on 16-bit steps of H100s, and stay. The
+others are fitted together on low-precision decode steps and on services of ``data/services.csv``, each near what it was
+believed to be beforehand (:data:`BELIEFS`), by least squares of log errors in which single wild rows count less (soft
+L1). A service that was measured again and again is fitted as it was measured last: a forecast is for the software of
+its day. Groups of one model, chip and precision weigh as the root of their rows. Services that queue although memory
+has room are not fitted: their engine was told to run fewer sequences than there were users, which no row says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from llm_economics.evidence import deployments
 from llm_economics.evidence.deployments import MEASURED, Asked, asked
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError, check_choice
+from llm_economics.formulas.hardware import Accelerator
 from llm_economics.formulas.services import Constants, Forecast, Work
+from llm_economics.formulas.serving import ServedModel
 
 if TYPE_CHECKING:
     import pandas
@@ -49,6 +51,7 @@ BELIEFS = {
     "weight_4": (0.6, 0.2),
     "expert_8": (0.65, 0.2),
     "expert_4": (0.55, 0.2),
+    "expert_4_widened": (0.45, 0.25),
     "kv_8": (0.7, 0.15),
     "compute_narrow": (0.6, 0.2),
     "quantised_layer_s": (14e-6, 0.3),
@@ -101,7 +104,9 @@ def answer(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     questions, reasons = _questions(rows)
     found: dict[int, tuple[float, ...]] = {}
     for forecast, indices in _forecasts(questions):
-        low, high = interval(questions[indices[0]])["tpot"]
+        one = questions[indices[0]]
+        chip = deployments.system(one.hardware, one.accelerators).accelerator
+        low, high = interval(deployments.served(one.name), chip)["tpot"]
         values = (forecast.tpot_s, forecast.tpot_floor_s, forecast.ttft_s)
         value, floor, first = (1e3 * np.broadcast_to(part, len(indices)) for part in values)
         for i, *row in zip(indices, value, floor, first, np.maximum(low * value, floor), high * value, strict=True):
@@ -150,7 +155,7 @@ def _questions(rows: list[dict[str, Any]]) -> tuple[dict[int, Asked], dict[int, 
 
 
 def _deployments(questions: Mapping[int, Asked]) -> Iterable[tuple[Asked, tuple, dict[str, str], dict[str, Any], list]]:
-    """Rows that share a deployment: one of them, arguments and formats for the formulas, what they add, their numbers."""
+    """Rows that share a deployment: one of them, arguments and formats of the formulas, what else, their numbers."""
     groups: dict[tuple, list[int]] = {}
     for i, question in questions.items():
         groups.setdefault(question.deployment, []).append(i)
@@ -172,17 +177,24 @@ def _forecasts(questions: Mapping[int, Asked], using: Constants | None = None) -
         yield services.forecast(*arguments, **formats, **more), indices
 
 
-@cache
-def _fitted_file() -> dict[str, Any]:
-    return json.loads(services.FILE.read_text(encoding="utf-8"))
+def interval(model: ServedModel, chip: Accelerator) -> dict[str, Any]:
+    """Factors on a forecast between which nine tenths of unseen services of its kind lay, and what they rest on."""
+    kind = "mixture" if model.is_moe else "dense"
+    return services.recorded()["intervals"][kind if chip.maker in (None, "Nvidia") else "other maker"]
 
 
-def interval(question: Asked) -> dict[str, Any]:
-    """Factors on a forecast between which nine tenths of unseen rows of its kind lay, and what they rest on."""
-    kind = "mixture" if deployments.served(question.name).is_moe else "dense"
-    maker = deployments.system(question.hardware, question.accelerators).accelerator.maker
-    key = kind if maker in (None, "Nvidia") else "other maker"
-    return _fitted_file()["intervals"][key]
+def measured_chips() -> set[str]:
+    """Accelerators of the services that intervals rest on."""
+    return {deployments.system(name, 1).accelerator.name for one in _intervals() for name in one["chips"]}
+
+
+def measured_models() -> set[str]:
+    """Models of the services that intervals rest on."""
+    return {deployments.served(deployments.model_name(name)).name for one in _intervals() for name in one["models"]}
+
+
+def _intervals() -> list[dict[str, Any]]:
+    return [one for name, one in services.recorded()["intervals"].items() if name != "steps"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -193,8 +205,9 @@ def interval(question: Asked) -> dict[str, Any]:
 def measured() -> pandas.DataFrame:
     """Services of ``data/services.csv`` without traps that say how many users there were, with their measured seconds.
 
-    ``engine`` is a name without its version, ``month`` that of the row; ``last`` marks the latest of each configuration,
-    ``queued`` those in which much of a request is a wait though memory has room; ``kind`` is dense or mixture.
+    ``engine`` is a name without its version, ``month`` that of the row; ``last`` marks the latest of each
+    configuration, ``queued`` those in which much of a request is a wait though memory has room; ``kind`` is dense or
+    mixture.
     """
     rows = facts.load("services")
     rows = rows[(rows["trap"] == "") & rows["concurrency"].notna()].reset_index(drop=True)
@@ -216,7 +229,7 @@ def _copies(rows: pandas.DataFrame) -> np.ndarray:
 
 
 def steps(trap: bool = False) -> pandas.DataFrame:
-    """Low-precision decode steps of models that the catalog knows; with ``trap`` those of a kernel out of line as well."""
+    """Low-precision decode steps of models that the catalog knows; ``trap``: those of a kernel out of line too."""
     rows = facts.load("decode_step_timings_low_precision")
     rows = rows[trap | (rows["trap"] != "kernel out of line")]
     known = {name: _known(name) for name in rows["model"].unique()}
@@ -270,10 +283,13 @@ def _step_work(rows: pandas.DataFrame) -> Work:
         model, system = deployments.served(name), deployments.system(row.system, int(row.tp))
         layout = deployments.split(int(row.tp), 1, int(row.moe_ep))
         narrow = "bf16" if row.experts.startswith("w4a16") else None
-        work = services.work(
-            model, system, row.batch, 1, 1, layout,
-            weights=row.precision, kv=row.kv, arithmetic=narrow, context=row.context,
-        )  # fmt: skip
+        formats = {
+            "weights": row.precision,
+            "kv": row.kv,
+            "arithmetic": narrow,
+            "dense": deployments.format_of(row.gemm),
+        }
+        work = services.work(model, system, row.batch, 1, 1, layout, **formats, context=row.context)
         parts.append((work, 1))
     return _stacked(parts, list(range(len(rows))))
 
@@ -363,13 +379,14 @@ def left_out(by: str) -> pandas.DataFrame:
     Parameters
     ----------
     by
-        A column: "hardware", "engine" or "model" leave each of its values out; "month" asks each from a fit on those before.
+        A column: "hardware", "engine" or "model" leave each of its values out; "month" asks each from a fit on those
+        before.
 
     Returns
     -------
     DataFrame
-        The rows of :func:`measured`, with ``predicted``, ``first`` (both s) and ``prompt_share``; of the rows of the first
-        month, which nothing precedes, none are there.
+        The rows of :func:`measured`, with ``predicted``, ``first`` (both s) and ``prompt_share``; of the rows of the
+        first month, which nothing precedes, none are there.
     """
     import pandas
 
@@ -426,7 +443,7 @@ def left_out_steps(by: str) -> pandas.DataFrame:
 
 
 def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
-    """Errors of measured ÷ predicted time, as speeds: rows, median ratio, median error and shares within three factors."""
+    """Errors of measured ÷ predicted time: rows, median ratio, median error and shares within three factors."""
     import pandas
 
     ratio = rows["seconds"] / rows["predicted"]
@@ -453,7 +470,8 @@ def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
 
 
 def intervals() -> dict[str, Any]:
-    """Factors between which nine tenths of unseen services lay, by kind, from the fits that left chips, engines or models out."""
+    """Factors between which nine tenths of unseen services lay, by kind, from the fits that left chips, engines or
+    models out."""
     import pandas
 
     apart = pandas.concat([left_out(by) for by in ("hardware", "engine", "month", "model")])
@@ -470,10 +488,12 @@ def intervals() -> dict[str, Any]:
         found[name] = {
             "tpot": _quantiles(rows["seconds"] / rows["predicted"]),
             "ttft": _quantiles(few["ttft_s"] / few["first"]),
-            "services": int(rows["source_url"].nunique()),
+            "services": int(rows.index.nunique()),
             "models": sorted(rows["model"].unique()),
             "chips": sorted(rows["hardware"].unique()),
         }
+    low = left_out_steps("system")
+    found["steps"] = {"tpot": _quantiles(low["seconds"] / low["predicted"]), "steps": len(low)}
     return found
 
 

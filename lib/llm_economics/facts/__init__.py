@@ -7,7 +7,7 @@ Rooms are imported when the first of their names is asked for, so that a room of
 from importlib import import_module
 
 _ROOMS = {
-    "chips": ("accelerator", "accelerators", "system", "system_from_file", "systems"),
+    "chips": ("accelerator", "accelerators", "chip_names", "system", "system_from_file", "systems"),
     "models": ("GPT4", "model", "served_models"),
     "prices": ("prices_of",),
     "rows": ("FILES",),

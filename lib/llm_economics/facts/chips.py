@@ -110,6 +110,13 @@ def systems() -> tuple[str, ...]:
     return tuple(row.system for row in validated("systems", DATA))
 
 
+def chip_names(name: str) -> tuple[str, ...]:
+    """Names that the accelerator of a system goes by elsewhere: the system's aliases, then its own."""
+    rows = {row.system: row for row in validated("systems", DATA)}
+    row = rows.get(name.split(", ")[0])
+    return (*filter(None, row.aliases.split(";")), row.system, row.chip) if row else (name,)
+
+
 def system(name: str, accelerators: int | None = None) -> System:
     """A system of ``data/systems.csv`` by its name or its accelerator's, blind to case, spaces and hyphens.
 

@@ -1,20 +1,23 @@
 """What a whole service takes: decode steps, the prompts read between them, the queue, the first token.
 
 A decode step of the roofline is a bound. What an engine adds has a few kinds, each with a constant that means something
-(:class:`Constants`) and none that belongs to a chip, a model or an engine. With r for bytes over bandwidth and c for FLOP over
-the dense peak, both of the accelerator that has most to do, a step of B sequences takes
+(:class:`Constants`) and none that belongs to a chip, a model or an engine. With r for bytes over bandwidth and c for
+FLOP over the dense peak, both of the accelerator that has most to do, a step of B sequences takes
 
 t = |r_dense / w, c_dense / u + c_prompt / p| + r_expert / e + c_expert / u + |r_cache / k, c_attention / u| + links
 + n layer + m expert + a latent + q quantised + host + B sequence + prompts
 
 where |x, y| is the root of the sum of squares. Matrix products outside experts read prompts beside decoding (chunked
 prefill): for every step B ÷ output prompts have to be read, and their FLOP hide partly behind the reading of weights.
-Efficiencies w, e, p depend on the width of a format in bits: small kernels take time that does not shrink with their bytes.
+Efficiencies w, e, p depend on the width of a format in bits: small kernels take time that does not shrink with their
+bytes.
 
 Where memory holds fewer sequences than users ask, the rest waits, and its wait is part of the time to the first token.
-The floor is the roofline at all efficiencies one, without any fixed time: no service without drafted tokens is below it.
+The floor is the roofline at all efficiencies one, without any fixed time: no service without drafted tokens is below
+it.
 
-Numbers are floats or arrays in SI units; models are counted in 16 bits (``weights`` and ``kv`` say what they are stored in).
+Numbers are floats or arrays in SI units; models are counted in 16 bits (``weights`` and ``kv`` say what they are stored
+in).
 """
 
 from __future__ import annotations
@@ -57,15 +60,18 @@ class Constants:
     Parameters
     ----------
     weight, kv, compute, link
-        Fraction of the memory bandwidth at which 16-bit weights and cache are read, of the dense 16-bit peak, of the link.
+        Fraction of the memory bandwidth at which 16-bit weights and cache are read, of the dense 16-bit peak, of the
+        link.
     passing_rate
         Bytes per second that the kernels of a collective pass on.
     message_s, layer_s, expert_layer_s
-        Seconds for each message in a row, for each layer, and more for each layer with experts: launches and small kernels.
+        Seconds for each message in a row, for each layer, and more for each layer with experts: launches and small
+        kernels.
     before_fp8
         Factor on a step for chips without an FP8 peak.
-    weight_8, weight_4, expert_8, expert_4, kv_8
-        Fraction of the bandwidth at which 8-bit and 4-bit weights, routed experts and cache are read.
+    weight_8, weight_4, expert_8, expert_4, expert_4_widened, kv_8
+        Fraction of the bandwidth at which 8-bit and 4-bit weights, routed experts and cache are read; 4-bit experts
+        also where the chip computes in 16 bits and has to widen them first.
     compute_narrow
         Fraction of the dense 8-bit or 4-bit peak that a decode step's products reach.
     quantised_layer_s, latent_layer_s
@@ -83,8 +89,8 @@ class Constants:
     other_fixed, other_work
         The same for those of them without an FP4 peak: on fixed times, and on reading, computing and sending.
     first_s, first_layer_s, first_work, first_other
-        Seconds of the time to the first token without any model, for each layer and each layer with experts, factor on the
-        arithmetic of the prompt, and share of it for each other user.
+        Seconds of the time to the first token without any model, for each layer and each layer with experts, factor on
+        the arithmetic of the prompt, and share of it for each other user.
     """
 
     weight: float
@@ -100,6 +106,7 @@ class Constants:
     weight_4: float
     expert_8: float
     expert_4: float
+    expert_4_widened: float
     kv_8: float
     compute_narrow: float
     quantised_layer_s: float
@@ -124,8 +131,8 @@ class Constants:
 class Work:
     """What one accelerator has to do, before any constant: seconds at the peaks of its data sheet, bytes and counts.
 
-    ``*_bits`` are widths of formats; ``fresh_*`` is one prompt without what a prefix cache holds of it; ``cached_attention_s``
-    what its attention to cached tokens adds; ``old`` and ``other`` are 1 or 0.
+    ``*_bits`` are widths of formats; ``fresh_*`` is one prompt without what a prefix cache holds of it;
+    ``cached_attention_s`` what its attention to cached tokens adds; ``old`` and ``other`` are 1 or 0.
     """
 
     sequences: Any
@@ -197,10 +204,10 @@ class Terms:
 class Forecast:
     """A service in a closed loop: each of ``concurrency`` users asks again as soon as its answer is there.
 
-    Seconds; ``tpot_s`` is the time per output token after the first, ``ttft_s`` the time to the first one, a wait in the queue
-    included. ``sequences`` run at a time, the others wait. ``requests_per_s`` are those of all accelerators. ``fresh_s`` and
-    ``cached_s`` are the accelerators' seconds for one request that reading its prompt takes, and attention to what a
-    prefix cache held of it; ``busy_s`` is what a request takes of them in all.
+    Seconds; ``tpot_s`` is the time per output token after the first, ``ttft_s`` the time to the first one, a wait in
+    the queue included. ``sequences`` run at a time, the others wait. ``requests_per_s`` are those of all accelerators.
+    ``fresh_s`` and ``cached_s`` are the accelerators' seconds for one request that reading its prompt takes, and
+    attention to what a prefix cache held of it; ``busy_s`` is what a request takes of them in all.
     """
 
     tpot_s: Any
@@ -217,9 +224,15 @@ class Forecast:
 
 
 @cache
+def recorded() -> dict[str, Any]:
+    """What the file holds: ``constants``, and ``intervals`` by kind of model."""
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@cache
 def constants() -> Constants:
     """The constants in use."""
-    return Constants(**json.loads(FILE.read_text(encoding="utf-8"))["constants"])
+    return Constants(**recorded()["constants"])
 
 
 def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str:
@@ -257,6 +270,7 @@ def work(
     weights: str = "bf16",
     arithmetic: str | None = None,
     kv: str = "bf16",
+    dense: str | None = None,
     cached_share=0.0,
     drafted=0,
     context=None,
@@ -271,8 +285,9 @@ def work(
         Tokens of a request; the mean ``context`` of a step is the prompt and half of the output if it is not given.
     split
         None: tensor parallelism over the whole system. Without stages (``pipeline`` is 1).
-    weights, arithmetic, kv
-        Formats; ``arithmetic`` None: :func:`arithmetic_for`.
+    weights, arithmetic, kv, dense
+        Formats; ``arithmetic`` None: :func:`arithmetic_for`; ``dense`` is that of the weights outside experts where it
+        differs from the rule of :func:`dense_bits`.
     cached_share
         Share of the prompt whose keys and values a prefix cache holds.
     drafted
@@ -293,7 +308,7 @@ def work(
     chip, tensor = system.accelerator, split.tensor
     arithmetic = arithmetic or arithmetic_for(weights, chip, model.is_moe)
     wide = chip.peak(arithmetic_for("bf16", chip) if "bf16" in chip.peak_flops else "fp16")
-    outer_bits, expert_bits, cache_bits = dense_bits(model, weights), bits(weights), bits(kv)
+    outer_bits, expert_bits, cache_bits = bits(dense) if dense else dense_bits(model, weights), bits(weights), bits(kv)
     narrow = chip.peak(arithmetic)
     outer = wide if outer_bits == 16 else narrow
     each = maximum(sequences / split.data, 1.0)
@@ -307,7 +322,7 @@ def work(
     links, fresh_links = _links(model, system, split, tokens), _links(model, system, split, fresh)
     bandwidth = chip.memory_bandwidth
     cache = model.kv_bytes_read(context) * cache_bits / 16 / minimum(tensor, model.kv_heads or tensor)
-    cache = cache + getattr(model, "state_bytes", 0.0) / tensor
+    cache = cache + model.state_bytes / tensor
     new_maker = 1.0 if "fp4" in chip.peak_flops else 0.0
     other = 0.0 if chip.maker in (None, "Nvidia") else 1.0
     all_pairs = model.prompt_flops(prompt) - model.prompt_flops(prompt - fresh)
@@ -354,9 +369,9 @@ def work(
 def _experts_read(model: ServedModel, split: Split, tokens):
     """Experts that the accelerator with most of them reads, for the step waits for it, and 1 (0 without experts).
 
-    The experts that ``tokens`` touch fall into the groups of expert parallelism as cards into hands. The largest of several
-    such counts lies above their mean by a standard deviation times Blom's score (G. Blom, Statistical Estimates and
-    Transformed Beta-Variables, 1958), to a tenth of it, and no hand has more than its share of all experts.
+    The experts that ``tokens`` touch fall into the groups of expert parallelism as cards into hands. The largest of
+    several such counts lies above their mean by a standard deviation times Blom's score (G. Blom, Statistical Estimates
+    and Transformed Beta-Variables, 1958), to a tenth of it, and no hand has more than its share of all experts.
     """
     if not model.is_moe:
         return 0.0, 0.0
@@ -372,10 +387,12 @@ def _experts_read(model: ServedModel, split: Split, tokens):
 
 
 def _links(model: ServedModel, system: System, split: Split, tokens):
-    """Seconds at the links' bandwidth, bytes that one accelerator passes on, and messages in a row, for a pass of ``tokens``.
+    """Seconds at the links' bandwidth, bytes that one accelerator passes on, and messages in a row, for a pass of
+    ``tokens``.
 
     Two all-reduces a layer inside tensor parallelism; with data copies the experts' exchange, there and back, takes the
-    place of the second. A message between domains counts for as many as the latencies of the two links are to each other.
+    place of the second. A message between domains counts for as many as the latencies of the two links are to each
+    other.
     """
     near, far = system.scale_up, system.scale_out
     slower = far.latency_s / near.latency_s if far and near.latency_s and far.latency_s else 1.0
@@ -403,14 +420,15 @@ def terms(constants: Constants, w: Work, *, engine: bool = True) -> Terms:
     """Seconds of a step; without ``engine`` the sum of its kernels, as tools that time kernels report it."""
     k = constants
     weight = _by_width(w.dense_bits, k.weight, k.weight_8, k.weight_4)
-    expert = _by_width(w.expert_bits, k.weight, k.expert_8, k.expert_4)
+    narrow = where(w.arithmetic_bits < 16, k.expert_4, k.expert_4_widened)
+    expert = _by_width(w.expert_bits, k.weight, k.expert_8, narrow)
     cache = _by_width(w.cache_bits, k.kv, k.kv_8, k.kv_8)
     dense_rate = _by_width(w.dense_arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
     expert_rate = _by_width(w.arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
     fixed, working = _factors(k, w)
     dense_read, dense_computed = w.dense_read_s / weight, w.dense_computed_s / dense_rate
     dense = _both(dense_read, dense_computed)
-    quantised = where(w.arithmetic_bits < 16, k.quantised_layer_s, 0.0)
+    quantised = where(w.dense_arithmetic_bits < 16, k.quantised_layer_s, 0.0)
     layers = w.layers * (k.layer_s + quantised) + w.latent_layers * k.latent_layer_s
     layers = layers + w.expert_layers * (k.expert_layer_s + (k.engine_expert_layer_s if engine else 0.0))
     prompts = 0.0
@@ -468,7 +486,7 @@ def sequences_held(
     held = held + model.experts * model.expert_bytes * bits(weights) / 16 / split.expert_shards
     free = MEMORY_SHARE * system.accelerator.memory_bytes - held
     each = model.kv_bytes(context) * bits(kv) / 16 / minimum(tensor, model.kv_heads or tensor)
-    each = each + getattr(model, "state_bytes", 0.0) / tensor
+    each = each + model.state_bytes / tensor
     return split.data * where(each > 0, free / where(each > 0, each, 1.0), where(free > 0, inf, -1.0))
 
 
@@ -557,7 +575,7 @@ def forecast(
 
 
 def _first_token(k: Constants, w: Work):
-    """Seconds to the first token without a queue: fixed times, and a prompt that others' prompts share its steps with."""
+    """Seconds to the first token without a queue: fixed times, and a prompt whose steps other prompts share."""
     fixed, working = _factors(k, w)
     reading = w.fresh_dense_s / _dense_prompt_rate(k, w) + _other_prompt_seconds(k, w) + w.held_s / k.weight
     others = 1 + k.first_other * (w.sequences - 1)
