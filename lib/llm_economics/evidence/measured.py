@@ -204,18 +204,27 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
     tensor = _degree("tensor", result.tensor, given.tensor, count, count, taken)
     expert = _degree("expert", result.expert, given.expert, 1, count, taken)
     peaks = (_own_system(system) if _is_file(system) else _catalog_system(system, 1)).accelerator.peak_flops
-    arithmetic = _format("arithmetic", given.arithmetic) if given.arithmetic else ""
+    row = result.row or {}
+    said = row.get("arithmetic") or given.arithmetic
+    arithmetic = _format("arithmetic", said) if said else ""
     if not arithmetic:
         usual = ARITHMETIC.get(weights, ("bf16", "fp16"))
         arithmetic = next((one for one in usual if one in peaks), "")
         taken["arithmetic"] = "by the weights and the chip"
     else:
-        taken["arithmetic"] = "option"
+        taken["arithmetic"] = "file" if row.get("arithmetic") else "option"
     if arithmetic not in peaks:
         known = ", ".join(peaks)
         raise ParameterError(f"arithmetic = {arithmetic or weights!r} is not allowed on {system}: it has {known}")
-    kv = _format("kv", given.kv) if given.kv else ""
-    taken["kv"] = "option" if kv else "as engines do by default: 8 bits where the weights have fewer than 16"
+    said = row.get("kv") or given.kv
+    kv = _format("kv", said) if said else ""
+    taken["kv"] = (
+        "file"
+        if row.get("kv")
+        else "option"
+        if kv
+        else "as engines do by default: 8 bits where the weights have fewer than 16"
+    )
     kv = kv or ("fp8" if bytes_per_value(weights) < 2 else "bf16")
     return Deployment(name, system, count, weights, arithmetic, kv, tensor, expert)
 
@@ -667,12 +676,15 @@ COLUMNS = (
     "isl",
     "osl",
     "concurrency",
+    "in_flight",
     "interactivity_tok_s_user",
     "ttft_s",
     "tput_total",
     "tput_per_acc",
     "unit",
     "config",
+    "arithmetic",
+    "kv",
     "source_title",
     "source_url",
     "date",
@@ -749,15 +761,18 @@ def _stored_row(answer: Answer, folder: Path) -> dict[str, object]:
         "framework": result.engine,
         "spec_decoding": "mtp" if result.speculation else "none",
         "scenario": "aggregated",
-        "isl": f"{setting.input_tokens:.6g}",
+        "isl": f"{setting.input_tokens:.6g}" if setting.input_tokens >= 1 else "",
         "osl": f"{setting.output_tokens:.6g}",
         "concurrency": f"{setting.concurrency:.6g}",
+        "in_flight": f"{result.in_flight:.6g}" if result.in_flight else "",
         "interactivity_tok_s_user": f"{1 / setting.seconds:.6g}",
         "ttft_s": f"{first:.6g}" if first else "",
         "tput_total": f"{answer.output_per_s:.6g}",
         "tput_per_acc": f"{answer.output_per_s / where.accelerators:.6g}",
         "unit": "output tok/s",
         "config": parallel,
+        "arithmetic": where.arithmetic,
+        "kv": where.kv,
         "source_title": "own measurement",
         "source_url": Path(result.file).name + (f" ({result.part})" if result.part else ""),
         "date": day,
@@ -767,16 +782,18 @@ def _stored_row(answer: Answer, folder: Path) -> dict[str, object]:
     }
 
 
-def stored(folder: Path | str, *, neighbours: int = 0) -> list[Answer]:
+def stored(folder: Path | str | None = None, *, neighbours: int = 0) -> list[Answer]:
     """A reader's own rows, as :func:`store` left them, judged again; empty where there are none.
+
+    ``folder`` None is the one that the run was given (``run --data``).
 
     Raises
     ------
     CatalogError
         If the file has other columns, or a row is not allowed.
     """
-    folder = Path(folder)
-    if not (folder / f"{OWN}.csv").is_file():
+    folder = facts.readers_folder() if folder is None else Path(folder)
+    if folder is None or not (folder / f"{OWN}.csv").is_file():
         return []
     facts.load(OWN, folder)  # for its checks
     found = []

@@ -421,6 +421,19 @@ class ServiceRow(MeasuredServingRow):
     )
 
 
+class OwnMeasurementRow(MeasuredServingRow):
+    """A reader's own measurements, as ``llm-economics measured --into`` keeps them; no file of ``data/``."""
+
+    in_flight: float | None = maybe("requests at a time as they really were, on average", "count", 0, 1e7)
+    arithmetic: str = text("precision of the arithmetic")
+    kv: str = text("precision of the KV cache")
+    tput_total: float | None = maybe("output tokens of all accelerators", "token/s", 1e-6, 1e8)
+    tput_per_acc: float | None = maybe("the same for one accelerator", "token/s", 1e-6, 1e6)
+    interactivity_tok_s_user: float = number("speed that one user sees", "token/s", 1e-6, 1e6)
+    ttft_s: float | None = maybe("time to first token", "s", 1e-6, 1e5)
+    confidence: Literal["own measurement"] = Field(description="own measurement")
+
+
 class InferenceMaxRow(SourcedRow):
     """Raw measured configurations of the InferenceMAX benchmark."""
 
@@ -790,3 +803,6 @@ FILES: dict[str, type[Row]] = {
     "training_runs": TrainingRunRow,
 }
 """The model of each file in ``data/``; a new file needs one line here."""
+
+OF_READERS: dict[str, type[Row]] = {"own_measurements": OwnMeasurementRow}
+"""The model of each file that a reader may keep in a folder of their own."""
