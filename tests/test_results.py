@@ -445,7 +445,7 @@ def test_a_run_in_which_all_failed_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), -1, 0, "abc", None, [], {}, True, 10**400], ids="{:.9}".format
+    "value", [float("nan"), float("inf"), -1, 0, "abc", None, [], {}, True, 10**400], ids=lambda value: str(value)[:9]
 )
 def test_numbers_that_are_none_count_as_missing(value, tmp_path):
     content = json.loads((FILES / S / "plain-c8.jsonl").read_text())
