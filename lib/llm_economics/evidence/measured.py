@@ -20,7 +20,7 @@ import numpy as np
 import pandas
 
 from llm_economics import facts
-from llm_economics.evidence import calibration, readers, scores
+from llm_economics.evidence import calibration, deployments, readers, scores
 from llm_economics.evidence.results import Doubt, Figure, Result
 from llm_economics.formulas import serving
 from llm_economics.formulas.elementwise import ParameterError, check_range
@@ -29,23 +29,6 @@ from llm_economics.formulas.parallelism import Split
 
 PREFILL_MFU = 0.5
 """Model FLOPs utilisation of reading prompts that the forecast takes."""
-
-FORMATS = {
-    "float32": "fp32",
-    "float16": "fp16",
-    "half": "fp16",
-    "bfloat16": "bf16",
-    "nvfp4": "fp4",
-    "mxfp4": "fp4",
-    "w4a16": "int4",
-    "awq": "int4",
-    "gptq": "int4",
-    "w8a8": "int8",
-    "fp8block": "fp8",
-    "fp8e4m3": "fp8",
-    "f16": "fp16",
-}
-"""Other names of formats."""
 
 ARITHMETIC = {"fp4": ("fp4", "fp8", "bf16", "fp16"), "fp8": ("fp8", "bf16", "fp16"), "int8": ("int8", "bf16", "fp16")}
 """Formats that weights of a format are multiplied in, the fastest first; all others in 16 bits."""
@@ -254,14 +237,18 @@ def _model(result: Result, given: Given, taken: dict[str, str]) -> str:
 @cache
 def _known(name: str) -> bool:
     try:
-        _served(_catalog(name), "bf16", None)
+        return bool(deployments.model_name(name))
     except ParameterError:
         return False
-    return True
 
 
 def _catalog(name: str) -> str:
-    return scores.MODELS.get(name, name)
+    """A model as the catalog calls it; a path stays as it is."""
+    return name if _is_config(name) else deployments.model_name(name)
+
+
+def _is_config(name: str) -> bool:
+    return os.path.exists(name) or name.endswith(".json")
 
 
 def _agree(result: Result, model: str, own: str) -> None:
@@ -304,7 +291,7 @@ def _system(result: Result, given: Given, taken: dict[str, str]) -> str:
 
 @cache
 def _catalog_system(name: str, count: int) -> System:
-    return facts.system(scores.CHIPS.get(name, name), count)
+    return deployments.system(scores.CHIPS.get(name, name), count)
 
 
 def _is_file(name: str) -> bool:
@@ -337,9 +324,8 @@ def _weights(result: Result, given: Given, taken: dict[str, str]) -> str:
 
 
 def _format(name: str, text: str) -> str:
-    plain = re.sub(r"[\W_]+", "", text.lower())
-    found = FORMATS.get(plain, plain)
-    if found not in BYTES_PER_VALUE:
+    found = deployments.format_of(text)
+    if not found:
         raise ParameterError(f"{name} = {text[:40]!r} is not allowed: it must be one of {', '.join(BYTES_PER_VALUE)}")
     return found
 
@@ -722,7 +708,7 @@ def store(found: Sequence[Answer], folder: Path | str) -> Path:
     kept = list({tuple(row.items()): row for row in (*old, *new)}.values())
     _write(path, kept)
     for answer in found:
-        if answer.setting and _is_file(answer.setting.deployment.model):
+        if answer.setting and _is_config(answer.setting.deployment.model):
             source = Path(answer.setting.deployment.model)
             source = source / "config.json" if source.is_dir() else source
             (folder / _config_name(answer.setting.deployment.model)).write_bytes(source.read_bytes())
@@ -754,7 +740,7 @@ def _stored_row(answer: Answer, folder: Path) -> dict[str, object]:
     meaning = result.tpot.meaning
     return {
         "benchmark": " ".join(filter(None, (result.tool, result.version))),
-        "model": _config_name(where.model) if _is_file(where.model) else where.model,
+        "model": _config_name(where.model) if _is_config(where.model) else where.model,
         "hardware": where.system,
         "n_acc": where.accelerators,
         "precision": where.weights,

@@ -424,6 +424,7 @@ class ServiceRow(MeasuredServingRow):
 class OwnMeasurementRow(MeasuredServingRow):
     """A reader's own measurements, as ``llm-economics measured --into`` keeps them; no file of ``data/``."""
 
+    source_url: str = text("name of the file that a benchmark tool wrote", ...)
     in_flight: float | None = maybe("requests at a time as they really were, on average", "count", 0, 1e7)
     arithmetic: str = text("precision of the arithmetic")
     kv: str = text("precision of the KV cache")
