@@ -421,6 +421,24 @@ class ServiceRow(MeasuredServingRow):
     )
 
 
+class BenchmarkToolRow(SourcedRow):
+    """What benchmark tools call a time per token, as each measured one server of known times."""
+
+    key = ("tool", "load", "figure")
+    tool: str = text("benchmark tool", ...)
+    version: str = text("its version", ...)
+    load: Literal["alike", "unequal"] = Field(
+        description="alike: answers of 33 tokens, 50 ms apart; unequal: half 9 tokens, 25 ms apart, half 33, 100 ms"
+    )
+    figure: Literal["TPOT", "NTPOT", "ITL", "in one definition"] = Field(
+        description="the tool's own name for it; in one definition: what the book makes of the file"
+    )
+    key_in_file: str = text("where it stands in the file, or how it is computed from what does", ...)
+    meaning: str = text("what it means, as `evidence.results` words it", ...)
+    value_ms: float = number("mean that the file has, or that is computed from it", "ms", 1, 1000)
+    server_ms: float = number("what the server did, by the same meaning", "ms", 1, 1000)
+
+
 class OwnMeasurementRow(MeasuredServingRow):
     """A reader's own measurements, as ``llm-economics measured --into`` keeps them; no file of ``data/``."""
 
@@ -768,6 +786,7 @@ FILES: dict[str, type[Row]] = {
     "api_prices": ApiPriceRow,
     "bandwidth": FactRow,
     "bounds": BoundRow,
+    "benchmark_tools": BenchmarkToolRow,
     "breakeven": FactRow,
     "calculators": CalculatorRow,
     "cerebras_facts": FactRow,
