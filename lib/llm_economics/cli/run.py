@@ -24,6 +24,11 @@ import click
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of chapters; those of the book if not given.",
 )
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of your own measurements (measured --into): chapters show them beside the published ones.",
+)
 def run(
     chapters: tuple[str, ...],
     given: tuple[str, ...],
@@ -33,6 +38,7 @@ def run(
     site: bool,
     fresh: bool,
     source: Path | None,
+    data: Path | None,
 ) -> None:
     """Execute the book, or some CHAPTERs of it, under your own assumptions.
 
@@ -46,6 +52,8 @@ def run(
 
     source = (source or ROOT / "chapters").resolve()
     asked = assumptions(chapters, given, scenario_name, source)
+    if data is not None:
+        asked |= _with_data(data, asked)
     folder = out or ROOT / "_build" / "runs" / asked["name"]
     this = runs.Run(folder.resolve(), asked["title"], asked["why"], asked["values"], source)
     slugs = list(dict.fromkeys(chapters)) or list(notebooks.chapters(source))
@@ -71,6 +79,19 @@ def run(
             comparison.write(changes, this.folder)
             built = runs.build_site(this, comparison.page(changes), changes.headline)
             click.echo(f"open {built / 'index.html'}")
+
+
+def _with_data(data: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Let every process that executes a chapter see a reader's own data; name and title of such a run."""
+    import os
+
+    from llm_economics.facts import load
+    from llm_economics.facts.store import READERS_FOLDER
+
+    rows = len(load("own_measurements", data.resolve()))
+    os.environ[READERS_FOLDER] = str(data.resolve())
+    name = f"{asked['name']},data={data.resolve().name}"[:80]
+    return {"name": name, "title": f"{asked['title']}; {rows} measurements of {data.name}"}
 
 
 def _execute(this: Any, slugs: list[str], jobs: int, site: bool) -> list[Any]:

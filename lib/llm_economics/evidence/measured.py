@@ -20,7 +20,7 @@ import numpy as np
 import pandas
 
 from llm_economics import facts
-from llm_economics.evidence import calibration, readers, scores
+from llm_economics.evidence import calibration, deployments, readers, scores
 from llm_economics.evidence.results import Doubt, Figure, Result
 from llm_economics.formulas import serving
 from llm_economics.formulas.elementwise import ParameterError, check_range
@@ -29,23 +29,6 @@ from llm_economics.formulas.parallelism import Split
 
 PREFILL_MFU = 0.5
 """Model FLOPs utilisation of reading prompts that the forecast takes."""
-
-FORMATS = {
-    "float32": "fp32",
-    "float16": "fp16",
-    "half": "fp16",
-    "bfloat16": "bf16",
-    "nvfp4": "fp4",
-    "mxfp4": "fp4",
-    "w4a16": "int4",
-    "awq": "int4",
-    "gptq": "int4",
-    "w8a8": "int8",
-    "fp8block": "fp8",
-    "fp8e4m3": "fp8",
-    "f16": "fp16",
-}
-"""Other names of formats."""
 
 ARITHMETIC = {"fp4": ("fp4", "fp8", "bf16", "fp16"), "fp8": ("fp8", "bf16", "fp16"), "int8": ("int8", "bf16", "fp16")}
 """Formats that weights of a format are multiplied in, the fastest first; all others in 16 bits."""
@@ -204,18 +187,27 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
     tensor = _degree("tensor", result.tensor, given.tensor, count, count, taken)
     expert = _degree("expert", result.expert, given.expert, 1, count, taken)
     peaks = (_own_system(system) if _is_file(system) else _catalog_system(system, 1)).accelerator.peak_flops
-    arithmetic = _format("arithmetic", given.arithmetic) if given.arithmetic else ""
+    row = result.row or {}
+    said = row.get("arithmetic") or given.arithmetic
+    arithmetic = _format("arithmetic", said) if said else ""
     if not arithmetic:
         usual = ARITHMETIC.get(weights, ("bf16", "fp16"))
         arithmetic = next((one for one in usual if one in peaks), "")
         taken["arithmetic"] = "by the weights and the chip"
     else:
-        taken["arithmetic"] = "option"
+        taken["arithmetic"] = "file" if row.get("arithmetic") else "option"
     if arithmetic not in peaks:
         known = ", ".join(peaks)
         raise ParameterError(f"arithmetic = {arithmetic or weights!r} is not allowed on {system}: it has {known}")
-    kv = _format("kv", given.kv) if given.kv else ""
-    taken["kv"] = "option" if kv else "as engines do by default: 8 bits where the weights have fewer than 16"
+    said = row.get("kv") or given.kv
+    kv = _format("kv", said) if said else ""
+    taken["kv"] = (
+        "file"
+        if row.get("kv")
+        else "option"
+        if kv
+        else "as engines do by default: 8 bits where the weights have fewer than 16"
+    )
     kv = kv or ("fp8" if bytes_per_value(weights) < 2 else "bf16")
     return Deployment(name, system, count, weights, arithmetic, kv, tensor, expert)
 
@@ -245,14 +237,18 @@ def _model(result: Result, given: Given, taken: dict[str, str]) -> str:
 @cache
 def _known(name: str) -> bool:
     try:
-        _served(_catalog(name), "bf16", None)
+        return bool(deployments.model_name(name))
     except ParameterError:
         return False
-    return True
 
 
 def _catalog(name: str) -> str:
-    return scores.MODELS.get(name, name)
+    """A model as the catalog calls it; a path stays as it is."""
+    return name if _is_config(name) else deployments.model_name(name)
+
+
+def _is_config(name: str) -> bool:
+    return os.path.exists(name) or name.endswith(".json")
 
 
 def _agree(result: Result, model: str, own: str) -> None:
@@ -295,7 +291,7 @@ def _system(result: Result, given: Given, taken: dict[str, str]) -> str:
 
 @cache
 def _catalog_system(name: str, count: int) -> System:
-    return facts.system(scores.CHIPS.get(name, name), count)
+    return deployments.system(scores.CHIPS.get(name, name), count)
 
 
 def _is_file(name: str) -> bool:
@@ -328,9 +324,8 @@ def _weights(result: Result, given: Given, taken: dict[str, str]) -> str:
 
 
 def _format(name: str, text: str) -> str:
-    plain = re.sub(r"[\W_]+", "", text.lower())
-    found = FORMATS.get(plain, plain)
-    if found not in BYTES_PER_VALUE:
+    found = deployments.format_of(text)
+    if not found:
         raise ParameterError(f"{name} = {text[:40]!r} is not allowed: it must be one of {', '.join(BYTES_PER_VALUE)}")
     return found
 
@@ -667,12 +662,15 @@ COLUMNS = (
     "isl",
     "osl",
     "concurrency",
+    "in_flight",
     "interactivity_tok_s_user",
     "ttft_s",
     "tput_total",
     "tput_per_acc",
     "unit",
     "config",
+    "arithmetic",
+    "kv",
     "source_title",
     "source_url",
     "date",
@@ -710,7 +708,7 @@ def store(found: Sequence[Answer], folder: Path | str) -> Path:
     kept = list({tuple(row.items()): row for row in (*old, *new)}.values())
     _write(path, kept)
     for answer in found:
-        if answer.setting and _is_file(answer.setting.deployment.model):
+        if answer.setting and _is_config(answer.setting.deployment.model):
             source = Path(answer.setting.deployment.model)
             source = source / "config.json" if source.is_dir() else source
             (folder / _config_name(answer.setting.deployment.model)).write_bytes(source.read_bytes())
@@ -742,22 +740,25 @@ def _stored_row(answer: Answer, folder: Path) -> dict[str, object]:
     meaning = result.tpot.meaning
     return {
         "benchmark": " ".join(filter(None, (result.tool, result.version))),
-        "model": _config_name(where.model) if _is_file(where.model) else where.model,
+        "model": _config_name(where.model) if _is_config(where.model) else where.model,
         "hardware": where.system,
         "n_acc": where.accelerators,
         "precision": where.weights,
         "framework": result.engine,
         "spec_decoding": "mtp" if result.speculation else "none",
         "scenario": "aggregated",
-        "isl": f"{setting.input_tokens:.6g}",
+        "isl": f"{setting.input_tokens:.6g}" if setting.input_tokens >= 1 else "",
         "osl": f"{setting.output_tokens:.6g}",
         "concurrency": f"{setting.concurrency:.6g}",
+        "in_flight": f"{result.in_flight:.6g}" if result.in_flight else "",
         "interactivity_tok_s_user": f"{1 / setting.seconds:.6g}",
         "ttft_s": f"{first:.6g}" if first else "",
         "tput_total": f"{answer.output_per_s:.6g}",
         "tput_per_acc": f"{answer.output_per_s / where.accelerators:.6g}",
         "unit": "output tok/s",
         "config": parallel,
+        "arithmetic": where.arithmetic,
+        "kv": where.kv,
         "source_title": "own measurement",
         "source_url": Path(result.file).name + (f" ({result.part})" if result.part else ""),
         "date": day,
@@ -767,16 +768,18 @@ def _stored_row(answer: Answer, folder: Path) -> dict[str, object]:
     }
 
 
-def stored(folder: Path | str, *, neighbours: int = 0) -> list[Answer]:
+def stored(folder: Path | str | None = None, *, neighbours: int = 0) -> list[Answer]:
     """A reader's own rows, as :func:`store` left them, judged again; empty where there are none.
+
+    ``folder`` None is the one that the run was given (``run --data``).
 
     Raises
     ------
     CatalogError
         If the file has other columns, or a row is not allowed.
     """
-    folder = Path(folder)
-    if not (folder / f"{OWN}.csv").is_file():
+    folder = facts.readers_folder() if folder is None else Path(folder)
+    if folder is None or not (folder / f"{OWN}.csv").is_file():
         return []
     facts.load(OWN, folder)  # for its checks
     found = []

@@ -243,6 +243,9 @@ def _ratio(a: float | None, b: float | None) -> float | None:
 # vLLM, SGLang and those that took their script over
 
 
+_ENGINES = ("vLLM", "SGLang", "TensorRT-LLM", "TGI", "LMDeploy")
+
+
 def _flat(content: dict) -> bool:
     return any(key in content for key in ("mean_ttft_ms", "median_ttft_ms", "mean_tpot_ms")) and "completed" in content
 
@@ -271,7 +274,7 @@ def _flat_result(content: dict, path: Path) -> Iterator[Result]:
         file=str(path),
         version=_string(version) or None,
         model=_string(content.get("model_id")),
-        engine="SGLang" if sglang or "sglang" in str(content.get("backend")) else _string(content.get("backend")),
+        engine=next((name for name in _ENGINES if name.lower() in str(content.get("backend")).lower()), ""),
         date=_days(content.get("date")),
         says=_says(
             ttft=statistics("ttft", FIRST),
@@ -1403,7 +1406,8 @@ def _table_row(row: dict[str, str], path: Path, n: int) -> Result:
             ttft=Figure(None, first, meaning=FIRST, where="ttft_s") if first else None,
         ),
         concurrency=number(row.get("concurrency")),
-        input_tokens=prompt or None,
+        in_flight=number(row.get("in_flight")),
+        input_tokens=prompt if prompt is not None or row.get("confidence") != "own measurement" else 0.0,
         output_tokens=output,
         output_per_s=output_per_s,
         total_per_s=total if both else None,

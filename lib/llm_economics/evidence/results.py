@@ -324,6 +324,8 @@ def _counted(result: Result) -> list[Doubt]:
 
 def _in_flight(result: Result) -> float | None:
     """Requests at a time on average, by Little's law: requests that were answered × seconds of each ÷ duration."""
+    if result.row and result.in_flight:  # a row that says so
+        return result.in_flight
     end = result.says.get("e2e")
     seconds = end.mean if end else None
     first, next_one = (f.typical if f else None for f in (result.ttft, result.tpot))

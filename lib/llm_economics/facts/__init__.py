@@ -11,7 +11,7 @@ _ROOMS = {
     "models": ("GPT4", "model", "served_models"),
     "prices": ("prices_of",),
     "rows": ("FILES",),
-    "store": ("DATA", "ROOT", "CatalogError", "describe", "fact", "load"),
+    "store": ("DATA", "ROOT", "CatalogError", "describe", "fact", "load", "readers_folder"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = sorted(_ROOM_OF)

@@ -421,6 +421,38 @@ class ServiceRow(MeasuredServingRow):
     )
 
 
+class BenchmarkToolRow(SourcedRow):
+    """What benchmark tools call a time per token, as each measured one server of known times."""
+
+    key = ("tool", "load", "figure")
+    tool: str = text("benchmark tool", ...)
+    version: str = text("its version", ...)
+    load: Literal["alike", "unequal"] = Field(
+        description="alike: answers of 33 tokens, 50 ms apart; unequal: half 9 tokens, 25 ms apart, half 33, 100 ms"
+    )
+    figure: Literal["TPOT", "NTPOT", "ITL", "in one definition"] = Field(
+        description="the tool's own name for it; in one definition: what the book makes of the file"
+    )
+    key_in_file: str = text("where it stands in the file, or how it is computed from what does", ...)
+    meaning: str = text("what it means, as `evidence.results` words it", ...)
+    value_ms: float = number("mean that the file has, or that is computed from it", "ms", 1, 1000)
+    server_ms: float = number("what the server did, by the same meaning", "ms", 1, 1000)
+
+
+class OwnMeasurementRow(MeasuredServingRow):
+    """A reader's own measurements, as ``llm-economics measured --into`` keeps them; no file of ``data/``."""
+
+    source_url: str = text("name of the file that a benchmark tool wrote", ...)
+    in_flight: float | None = maybe("requests at a time as they really were, on average", "count", 0, 1e7)
+    arithmetic: str = text("precision of the arithmetic")
+    kv: str = text("precision of the KV cache")
+    tput_total: float | None = maybe("output tokens of all accelerators", "token/s", 1e-6, 1e8)
+    tput_per_acc: float | None = maybe("the same for one accelerator", "token/s", 1e-6, 1e6)
+    interactivity_tok_s_user: float = number("speed that one user sees", "token/s", 1e-6, 1e6)
+    ttft_s: float | None = maybe("time to first token", "s", 1e-6, 1e5)
+    confidence: Literal["own measurement"] = Field(description="own measurement")
+
+
 class InferenceMaxRow(SourcedRow):
     """Raw measured configurations of the InferenceMAX benchmark."""
 
@@ -754,6 +786,7 @@ FILES: dict[str, type[Row]] = {
     "api_prices": ApiPriceRow,
     "bandwidth": FactRow,
     "bounds": BoundRow,
+    "benchmark_tools": BenchmarkToolRow,
     "breakeven": FactRow,
     "calculators": CalculatorRow,
     "cerebras_facts": FactRow,
@@ -790,3 +823,6 @@ FILES: dict[str, type[Row]] = {
     "training_runs": TrainingRunRow,
 }
 """The model of each file in ``data/``; a new file needs one line here."""
+
+OF_READERS: dict[str, type[Row]] = {"own_measurements": OwnMeasurementRow}
+"""The model of each file that a reader may keep in a folder of their own."""

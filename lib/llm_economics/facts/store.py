@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from llm_economics.facts import bounds
-from llm_economics.facts.rows import FILES, ClaimRow, Row, SourcedRow, as_number
+from llm_economics.facts.rows import FILES, OF_READERS, ClaimRow, Row, SourcedRow, as_number
 from llm_economics.formulas.elementwise import ParameterError, cleaned
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ ROOT = PACKAGE.parents[1]
 """The folder that holds ``data/`` and ``chapters/``; an installed wheel has no chapters."""
 DATA = PACKAGE / "data" if (PACKAGE / "data").is_dir() else ROOT / "data"
 """The facts: beside the library where it came as a wheel, else the book's own."""
+
+READERS_FOLDER = "LLM_ECONOMICS_DATA"
+"""Name of the variable by which :func:`readers_folder` reaches the processes that execute chapters."""
 
 
 class CatalogError(ParameterError):
@@ -48,7 +52,14 @@ def load(name: str, root: Path | str | None = None) -> pandas.DataFrame:
     CatalogError
         If there is no such file, or a row of it is not allowed.
     """
-    return _frame(known(name, FILES, "file"), Path(root) if root is not None else DATA).copy()
+    files = FILES if root is None else FILES | OF_READERS
+    return _frame(known(name, files, "file"), Path(root) if root is not None else DATA).copy()
+
+
+def readers_folder() -> Path | None:
+    """The folder of a reader's own data that a run was given (``run --data``), None without one."""
+    folder = os.environ.get(READERS_FOLDER)
+    return Path(folder) if folder else None
 
 
 def fact(name: str, item: str, unit: str | None = None, root: Path | str | None = None, **where: str) -> float:
@@ -91,7 +102,7 @@ def _own(model: type[Row]) -> list[str]:
 def _frame(name: str, root: Path) -> pandas.DataFrame:
     import pandas
 
-    model = FILES[name]
+    model = (FILES | OF_READERS)[name]
     rows = validated(name, root)
     columns = {}
     for column in [*_own(model), *(column for column in SourcedRow.model_fields if column in model.model_fields)]:
@@ -103,7 +114,7 @@ def _frame(name: str, root: Path) -> pandas.DataFrame:
 
 
 def validated(name: str, root: Path) -> list[Row]:
-    model, file = FILES[name], f"data/{name}.csv"
+    model, file = (FILES | OF_READERS)[name], f"data/{name}.csv"
     path = root / f"{name}.csv"
     if not path.is_file():
         raise CatalogError(f"{file} is missing in {root}")

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_economics.book import claims
-from llm_economics.facts import ROOT
+from llm_economics.facts import ROOT, readers_folder
 from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.reruns import kernels, notebooks
@@ -293,7 +293,14 @@ def chapter_key(source: Path, values: Mapping[str, Any]) -> str:
     """A hash of all that a chapter's outputs are made from: its source, its values, the library, the data, packages."""
     cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
     text = json.dumps([[cell["cell_type"], cell["metadata"], cell["source"]] for cell in cells])
-    return _hash(json.dumps([text, dict(sorted(values.items())), notebooks.library(), versions()]).encode())
+    made = [text, dict(sorted(values.items())), notebooks.library(), versions(), _readers_data()]
+    return _hash(json.dumps(made).encode())
+
+
+def _readers_data() -> list[str]:
+    """Hashes of the reader's own data that chapters of this run see."""
+    folder = readers_folder()
+    return [_hash(path.read_bytes()) for path in sorted(folder.glob("*"))] if folder else []
 
 
 def _hash(content: bytes) -> str:
