@@ -17,9 +17,10 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing blocks architecture parallelism serving training speculation cost attribution",
+        "elementwise hardware routing blocks architecture parallelism splits serving training speculation cost "
+        "attribution",
     ),
-    "checkpoints": (1, "config files families"),
+    "checkpoints": (1, "config files quantisation families stored"),
     "facts": (2, "units parameters rows store chips models prices"),
     "evidence": (3, "calibration search scores sensitivity"),
     "book": (3, "claims figures"),
