@@ -48,6 +48,8 @@ class Format:
         Rows and columns that belong together: a split may not cut them.
     tiled
         Whether the tool leaves a matrix that whole blocks do not cover as it was.
+    fused
+        Matrices of the same shape that are quantised as one.
     """
 
     name: str
@@ -56,10 +58,11 @@ class Format:
     arithmetic: str | None = None
     block: tuple[int, int] = (1, 1)
     tiled: bool = False
+    fused: int = 1
 
     def keeps(self, rows: int, columns: int) -> bool:
         """Whether a matrix stays as it was beside its scales, since whole blocks do not cover it."""
-        return self.tiled and (rows % self.block[0] != 0 or columns % self.block[1] != 0)
+        return self.tiled and (self.fused * rows % self.block[0] != 0 or columns % self.block[1] != 0)
 
 
 def fp8_block(rows: int, columns: int, scale: int = 4) -> Format:
@@ -419,7 +422,13 @@ def _fp8(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
     if own:
         # Without a list the head stays; with one it stays only if the list says so. Odd sizes stay 16 bits.
         skip = ["lm_head"] if left is None else left
-        tests = [(lambda name, kind: boundary_match(name, skip), None), (_always, replace(form, tiled=bool(block)))]
+        form = replace(form, tiled=bool(block))
+        tests = [(lambda name, kind: boundary_match(name, skip), None)]
+        for name, pair in zip(
+            (".gate_proj", ".up_proj"), _pair(form), strict=True
+        ):  # experts' are one tensor in memory
+            tests.append((lambda full, kind, name=name: kind == "expert" and full.endswith(name), pair))
+        tests.append((_always, form))
     else:
         tests = [(lambda name, kind: kind == "head" or part_match(name, left or ()), None), (_always, form)]
     return Declaration(form.name, "", formats=tuple(tests))
@@ -427,6 +436,15 @@ def _fp8(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
 
 def _side(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
+
+
+def _pair(form: Format) -> tuple[Format, Format]:
+    """Two matrices that are quantised as one: what the first takes of their bytes, and the second."""
+    both = replace(form, fused=2)
+    return (
+        replace(both, size=lambda o, i: _up(form.size(2 * o, i), 2)),
+        replace(both, size=lambda o, i: form.size(2 * o, i) // 2),
+    )
 
 
 def _fbgemm(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
