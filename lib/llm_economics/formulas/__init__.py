@@ -18,6 +18,7 @@ __all__ = [
     "routing",
     "serving",
     "speculation",
+    "splits",
     "training",
 ]
 

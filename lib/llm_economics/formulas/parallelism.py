@@ -1,7 +1,7 @@
 """Splitting a model over accelerators: what each one holds, and what it sends over which link.
 
 Sizes are bytes, times seconds, bandwidths byte/s of one accelerator in one direction. Splits are
-even; where layers or heads do not divide evenly, real systems hold and send somewhat more.
+even unless a :class:`Split` says how much more its fullest stage or its padded parts hold.
 
 Every function stops with a one-line ``ParameterError`` where a count, size or name is not allowed.
 """
@@ -41,6 +41,10 @@ class Split:
         Groups among which the experts of a layer are dealt out, and accelerators that share each
         expert. They are drawn from the tensor × data accelerators of a stage. By default
         ``expert_tensor`` is what tensor parallelism leaves: tensor ÷ expert, at least 1.
+    fullest
+        Layers of the fullest stage ÷ the mean (:func:`splits.fullest_stage`): it decides memory and time.
+    padded
+        Parts of attention and dense layers with their padding ÷ without (:meth:`splits.Shares.padded`).
     """
 
     tensor: Any = 1
@@ -48,9 +52,11 @@ class Split:
     data: Any = 1
     expert: Any = 1
     expert_tensor: Any = None
+    fullest: Any = 1.0
+    padded: Any = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("tensor", "pipeline", "data", "expert"):
+        for name in ("tensor", "pipeline", "data", "expert", "fullest", "padded"):
             object.__setattr__(self, name, check_range(name, getattr(self, name), 1))
         if self.expert_tensor is None:
             object.__setattr__(self, "expert_tensor", maximum(1.0, self.tensor / self.expert))
@@ -83,7 +89,8 @@ def weight_bytes_per_accelerator(dense_bytes, expert_bytes, split: Split):
     """
     check_range("dense_bytes", dense_bytes, 0)
     check_range("expert_bytes", expert_bytes, 0)
-    return (dense_bytes / split.tensor + expert_bytes / split.expert_shards) / split.pipeline
+    dense = dense_bytes * (split.padded / split.tensor)
+    return (dense + expert_bytes / split.expert_shards) * (split.fullest / split.pipeline)
 
 
 def kv_shards(split: Split, kv_heads=None):
@@ -99,7 +106,7 @@ def kv_shards(split: Split, kv_heads=None):
 def kv_bytes_per_accelerator(kv_bytes, split: Split, kv_heads=None):
     """KV cache that one accelerator holds, byte, of ``kv_bytes`` for all sequences of all data copies."""
     check_range("kv_bytes", kv_bytes, 0)
-    return kv_bytes / (split.data * split.pipeline * kv_shards(split, kv_heads))
+    return kv_bytes * split.fullest / (split.data * split.pipeline * kv_shards(split, kv_heads))
 
 
 @dataclass(frozen=True)

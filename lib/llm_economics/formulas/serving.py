@@ -43,6 +43,7 @@ from llm_economics.formulas.hardware import System, bytes_per_value
 from llm_economics.formulas.parallelism import Split, group_seconds, kv_bytes_per_accelerator
 from llm_economics.formulas.parallelism import weight_bytes_per_accelerator as held_weights
 from llm_economics.formulas.routing import check_experts, distinct
+from llm_economics.formulas.splits import NOTHING_KNOWN, Shares
 
 TERMS = ("memory", "compute", "link")
 BOUNDS = ("max", "sum")
@@ -190,6 +191,8 @@ class ServedModel:
         One token's hidden state, byte, and counts of layers: what communication needs; 0 for none.
     kv_heads
         Heads that tensor parallelism can divide the KV cache by; None: no limit.
+    shares
+        What a split has to divide evenly, for those who look for splits.
     """
 
     name: str
@@ -209,6 +212,7 @@ class ServedModel:
     layers: int = 0
     moe_layers: int = 0
     kv_heads: int | None = None
+    shares: Shares = NOTHING_KNOWN
 
     def __post_init__(self) -> None:
         for name in ("flops_per_token", "kv_bytes_per_token", "common_bytes", "expert_bytes", "lookup_bytes"):
@@ -335,6 +339,23 @@ def model_from_architecture(
         layers=arch.n_layers,
         moe_layers=arch.moe_layers,
         kv_heads=arch.cache_heads,
+        shares=_shares(arch),
+    )
+
+
+def _shares(arch: Architecture) -> Shares:
+    """What engines divide of an architecture."""
+    given = arch.shares
+    heads = {mixer.kv_heads for _, mixer in arch.mixers if hasattr(mixer, "kv_heads")}
+    named = [(name, number) for name in given for number in given[name] if name in ("heads", "channels", "blocks")]
+    return Shares(
+        numbers=tuple(named),
+        kv_heads=tuple(sorted(heads)),
+        widths=tuple([*given.get("width", ()), *given.get("shared_width", ())]),
+        expert_widths=tuple(given.get("expert_width", ())),
+        vocabulary=arch.vocab_size,
+        experts=arch.n_experts,
+        layers=arch.n_layers,
     )
 
 
@@ -372,7 +393,7 @@ def capacity(
     sequence = model.kv_bytes(context)
     local_batch = maximum(batch / split.data, 1.0)  # a copy without a sequence holds no less than its weights
     kv = kv_bytes_per_accelerator(local_batch * split.data * sequence, split, model.kv_heads)
-    state = model.state_bytes / (split.pipeline * split.tensor)
+    state = model.state_bytes * split.fullest / (split.pipeline * split.tensor)
     free = maximum(memory - weights, 0 * memory)
     missing = maximum(weights + kv - memory, 0 * memory)
     each = kv_bytes_per_accelerator(split.data * sequence, split, model.kv_heads)
@@ -493,16 +514,19 @@ def _serve(
     cache = sequences * kv_bytes / (tensor if model.kv_heads is None else minimum(tensor, model.kv_heads))
     if model.has_state:
         cache = cache + sequences * model.state_bytes / tensor
-    read = model.common_bytes / tensor + cache
+    common = model.common_bytes * (split.padded / tensor)
+    read = common + cache
     if model.is_moe:
         pooled = moved * (split.expert_shards / tensor)  # tokens that share one set of experts
         experts = model.expert_bytes_read(pooled) / split.expert_shards
-        read = model.common_bytes / tensor + experts + cache
+        read = common + experts + cache
     link_s = None
     if links and model.layers:
         link_s = _link_seconds(model, system, split, moved, algorithm)
-    work = sequences * flops / tensor
-    step = _roofline(read, work, bandwidth * bandwidth_efficiency, peak * compute_efficiency, link_s, bound, overlap)
+    work = sequences * flops / tensor * (split.padded * split.fullest)
+    step = _roofline(
+        read * split.fullest, work, bandwidth * bandwidth_efficiency, peak * compute_efficiency, link_s, bound, overlap
+    )
     busy = tensor * minimum(data, batch) * in_flight
     return Service(step, batch * tokens, read * busy, batch * flops, split.accelerators, bandwidth, peak, cache * busy)
 

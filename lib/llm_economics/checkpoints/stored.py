@@ -1,0 +1,585 @@
+"""The bytes of a checkpoint as it is: from the tables of its files, or from what its configuration declares.
+
+Files are believed first: :func:`of_table` needs no model class. :func:`of_declaration` counts every weight of an
+architecture in the format that its configuration gives to it. Both say which part belongs to experts, to tables that
+are looked up, to further layers that predict tokens ahead, and to all the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from llm_economics.checkpoints.config import load
+from llm_economics.checkpoints.files import SIDE_INDEX, Table, Tensor, is_weights, read_index, read_table
+from llm_economics.checkpoints.quantisation import Declaration, Format, declared, dtype_bytes, stored_dtype
+from llm_economics.formulas.architecture import Architecture
+from llm_economics.formulas.blocks import Layer, Weight, vector
+
+PARTS = ("common", "lookup", "experts", "ahead", "vision")
+"""What bytes belong to: read by every step; tables of which a token reads a row; routed experts; layers that predict
+further tokens; encoders of pictures or sound."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint stores; bytes are those of its tensors, without headers and padding.
+
+    Parameters
+    ----------
+    scheme
+        How its weights are stored, in words.
+    bytes_quantised, bytes_other
+        Of quantised matrices with their scales, and of all else.
+    parameters
+        Values that they stand for: packed weights are counted one by one, scales not at all.
+    kv_scheme
+        Precision of the KV cache that it states; None if it states none.
+    read_from
+        The file that was believed.
+    warnings
+        What is odd, and where the declaration and the tensors disagree.
+    parts
+        Bytes by :data:`PARTS`.
+    weights, arithmetic
+        Precision of most weights, and of the products that an engine makes with them (None: 16 bits).
+    blocks
+        Rows and columns that no split may cut, by part of a layer, as :class:`quantisation.Format` has them.
+    """
+
+    bytes: int
+    scheme: str
+    bytes_quantised: int
+    bytes_other: int
+    parameters: int | None
+    kv_scheme: str | None
+    read_from: str
+    warnings: tuple[str, ...] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
+    weights: str = "bf16"
+    arithmetic: str | None = None
+    block: tuple[int, int] = (1, 1)
+
+    @property
+    def bits_per_parameter(self) -> float | None:
+        """Bits stored for each parameter, all in."""
+        return 8 * self.bytes / self.parameters if self.parameters else None
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes that an engine holds: all but the layers that predict further tokens."""
+        return self.bytes - self.parts.get("ahead", 0)
+
+
+def read_checkpoint(
+    source: str | Path | Mapping[str, Any], architecture: Architecture | None = None
+) -> Checkpoint | None:
+    """The checkpoint in a file or folder, or behind a configuration of a known ``architecture``; None without either.
+
+    Raises
+    ------
+    ParameterError
+        One line: the files are damaged or incomplete, or the declaration is not allowed.
+    """
+    path = _path(source)
+    folder = path if path is not None and path.is_dir() else path and path.parent
+    config = _config(source, path, folder)
+    declaration = declared(config, folder) if config is not None else None
+    if path is not None and (path.is_dir() or is_weights(path)):
+        table = read_table(path)
+        if table is not None:
+            return of_table(table, declaration, config, architecture)
+    found = of_declaration(architecture, declaration, config) if architecture is not None and declaration else None
+    return _of_index(folder, path, found)
+
+
+def _path(source: Any) -> Path | None:
+    if isinstance(source, Mapping) or (isinstance(source, str) and source.lstrip().startswith(("{", "["))):
+        return None
+    return Path(source)
+
+
+def _config(source: Any, path: Path | None, folder: Path | None) -> dict[str, Any] | None:
+    """The configuration given or beside the weights; None where there is none."""
+    if path is None or not (path.is_dir() or is_weights(path)):
+        return load(source)[0]
+    beside = folder / "config.json" if folder is not None else None
+    return load(beside)[0] if beside is not None and beside.is_file() else None
+
+
+def _of_index(folder: Path | None, path: Path | None, found: Checkpoint | None) -> Checkpoint | None:
+    """With the size that an index states, where its files are not there."""
+    if folder is None or path is None or not (path.is_dir() or is_weights(path)):
+        return found
+    indices = sorted(folder.glob(f"*{SIDE_INDEX}"))
+    total = read_index(indices[0])["metadata"].get("total_size") if indices else None
+    if isinstance(total, bool) or not isinstance(total, (int, float)) or total <= 0:
+        return found
+    total, where = int(total), f"{indices[0].name}: total_size"
+    if found is None:
+        return Checkpoint(total, "unknown", 0, total, None, None, where, parts={"common": total})
+    if total == found.bytes:
+        return replace(found, read_from=where)
+    warning = f"the declaration gives {found.bytes:,} B, {where} {total:,}"
+    other = total - found.bytes_quantised
+    if other < 0:
+        return replace(found, warnings=(*found.warnings, warning))
+    parts = dict(found.parts) | {"common": max(0, found.parts.get("common", 0) + total - found.bytes)}
+    return replace(
+        found, bytes=total, bytes_other=other, read_from=where, warnings=(*found.warnings, warning), parts=parts
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From a configuration
+
+_VARIANTS = (
+    ("mlp.experts.", "block_sparse_moe.experts."),
+    ("gate_proj", "w1"),
+    ("up_proj", "w3"),
+    ("down_proj", "w2"),
+    ("shared_experts", "shared_expert"),
+    ("model.", "model.language_model."),
+    ("model.", "language_model.model."),
+    ("mlp.gate", "mlp.router"),
+)
+"""Other spellings of a module's name, tried one by one where a list is asked for it."""
+_KINDS = {
+    "attention": "linear",
+    "mixers": "linear",
+    "mlp": "linear",
+    "shared_experts": "linear",
+    "experts": "expert",
+    "head": "head",
+    "router": "router",
+}
+_CORRECTED = ("deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "deepseek_v4")
+"""Model types whose files keep one FP32 value per expert for balancing, a buffer that is no parameter."""
+
+
+def of_declaration(architecture: Architecture, declaration: Declaration, config: Mapping[str, Any]) -> Checkpoint:
+    """The bytes of an architecture stored as ``declaration`` says."""
+    value = dtype_bytes(config)
+    parts: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    formats: Counter[Format] = Counter()
+    values = odd = odd_bytes = 0
+    for layer, part, weight in _named(architecture, config):
+        plain = weight.parameters * value
+        form = _format(declaration, layer, weight) if weight.product and weight.columns > 1 else None
+        size = plain if form is None else weight.copies * form.size(weight.rows, weight.columns)
+        if form is not None and form.keeps(weight.rows, weight.columns):
+            odd, odd_bytes = odd + weight.copies, odd_bytes + plain
+            seen["other"] += plain
+            size -= weight.parameters  # its scales are stored all the same
+            parts[part] += plain
+            form = None if not size else form
+        else:
+            formats[form] += weight.parameters if form else 0
+        seen["quantised" if form else "other"] += size
+        parts[part] += size
+        values += weight.parameters
+    extras = _buffers(architecture, declaration, config, parts)
+    seen["other"] += extras
+    parts["common"] += extras
+    warnings = list(declaration.warnings)
+    if odd:
+        warnings.append(
+            f"{odd:,} matrices ({odd_bytes:,} B) stay at 16 bits: their sides are no multiples of the blocks of "
+            f"{declaration.scheme}"
+        )
+    if declaration.method == "bitsandbytes" and architecture.n_experts:
+        warnings.append("bitsandbytes leaves fused experts at 16 bits, whatever is declared")
+    most = max((form for form in formats if form), key=lambda form: formats[form], default=None)
+    return Checkpoint(
+        bytes=seen["quantised"] + seen["other"],
+        scheme=declaration.scheme,
+        bytes_quantised=seen["quantised"],
+        bytes_other=seen["other"],
+        parameters=values,
+        kv_scheme=declaration.kv_scheme,
+        read_from=declaration.read_from,
+        warnings=tuple(warnings),
+        parts=dict(parts),
+        **_precisions(most, config),
+        block=_widest([form for form in formats if form]),
+    )
+
+
+def _precisions(form: Format | None, config: Mapping[str, Any] | None) -> dict[str, Any]:
+    if form is None:
+        return {"weights": stored_dtype(config or {}), "arithmetic": None}
+    return {"weights": form.weights, "arithmetic": form.arithmetic}
+
+
+def _widest(forms: list[Format]) -> tuple[int, int]:
+    return max((form.block[0] for form in forms), default=1), max((form.block[1] for form in forms), default=1)
+
+
+def _named(architecture: Architecture, config: Mapping[str, Any]) -> Iterator[tuple[str, str, Weight]]:
+    """Every weight with its layer's prefix and the part that it belongs to."""
+    number = 0
+    for count, layer in architecture.stack:
+        weights = layer.weights(architecture.hidden_size)
+        for _ in range(count):
+            for weight in weights:
+                yield f"model.layers.{number}.", "experts" if weight.part == "experts" else "common", weight
+            number += 1
+    for weight in architecture.ends:
+        looked_up = weight.part in ("embedding", "positional") and not weight.product
+        yield "", "lookup" if looked_up else "common", weight
+    ahead = config.get("num_nextn_predict_layers", config.get("num_mtp_layers"))
+    for extra in range(ahead if isinstance(ahead, int) and not isinstance(ahead, bool) else 0):
+        for weight in _ahead(architecture, architecture.stack[-1][1]):
+            yield f"model.layers.{number + extra}.", "ahead", weight
+
+
+def _ahead(architecture: Architecture, layer: Layer) -> Iterator[Weight]:
+    """A layer that predicts one token further, with tables of its own (DeepSeek-V3, arXiv:2412.19437, section 2.2)."""
+    hidden, vocabulary = architecture.hidden_size, architecture.vocab_size
+    yield from layer.weights(hidden)
+    yield Weight("embed_tokens", "embedding", vocabulary, hidden, product=False)
+    yield Weight("shared_head.head", "ahead", vocabulary, hidden, product=False)
+    yield Weight("eh_proj", "ahead", hidden, 2 * hidden, product=False)
+    yield vector("norms", "norms", hidden, 3, 3)
+
+
+def _format(declaration: Declaration, prefix: str, weight: Weight) -> Format | None:
+    kind = _KINDS.get(weight.part)
+    if kind is None or "conv" in weight.name:
+        return None
+    name = prefix + weight.name.replace("*", "0")
+    forms = [declaration.format_of(name, kind)]
+    for old, new in _VARIANTS if declaration.quantised else ():
+        if old in name:
+            forms.append(declaration.format_of(name.replace(old, new, 1), kind))
+    if declaration.positive:
+        return next((form for form in forms if form is not None), None)
+    return None if None in forms else forms[0]
+
+
+def _buffers(architecture: Architecture, declaration: Declaration, config: Mapping[str, Any], parts: Counter) -> int:
+    """Bytes of what is stored and is no parameter: corrections of the router, scales of a quantised cache."""
+    model_type = config.get("model_type")
+    layers = architecture.moe_layers
+    ahead = config.get("num_nextn_predict_layers") or 0
+    corrections = 0
+    if model_type in _CORRECTED and architecture.n_experts:
+        each = 4 * architecture.n_experts
+        corrections = each * layers
+        if isinstance(ahead, int) and ahead:
+            parts["ahead"] += each * ahead
+            parts["common"] -= each * ahead
+            corrections += each * ahead
+    return corrections + declaration.kv_scale_bytes * architecture.attention_layers
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From the tables of files
+
+_AUXILIARY = re.compile(
+    r"[._](?:weight_scale_inv|weight_scale_2|weight_scale|scale_inv|scales?|weight_global_scale|input_global_scale|"
+    r"input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|weight_g_idx|g_idx|qzeros|"
+    r"SCB|weight_format|activation_scale|pre_quant_scale|absmax|quant_map|nested_absmax|nested_quant_map|"
+    r"quant_state\.bitsandbytes__\w+)$"
+)
+_WEIGHT = re.compile(r"(?:\.weight_packed|\.qweight|_blocks|\.weight)$")
+_CACHE = re.compile(r"[._](?:[kvq]_scale|prob_output_scale|kv_scale|[kvq]_zero_point)$")
+_FLOATS = ("F64", "F32", "F16", "BF16")
+_VISION = re.compile(r"(?:^|\.)(?:visual|vision|vision_tower|vision_model|audio_tower|audio|mm_projector|v)\.")
+_EXPERT = re.compile(r"\.experts\.|_exps\.")
+_TABLE = re.compile(
+    r"(?:embed_tokens|\bwte|\bwpe|tok_embeddings|word_embeddings|embed_positions|token_embd|position_embd)\b"
+)
+_AHEAD = re.compile(r"(?:^|\.)(?:mtp|nextn|mtp_layers)\b")
+_NUMBER = re.compile(r"(?:^|\.)(?:layers|blk|h)\.(\d+)\.")
+_ROUTER = re.compile(r"\.(?:gate|router|shared_expert_gate|router\.proj|gate\.wg|gate_inp)$")
+
+
+def of_table(
+    table: Table,
+    declaration: Declaration | None = None,
+    config: Mapping[str, Any] | None = None,
+    architecture: Architecture | None = None,
+) -> Checkpoint:
+    """What the tensors of ``table`` are; a declaration adds the scheme's name and is held against them."""
+    if table.kind == "gguf":
+        return _of_gguf(table)
+    scales: dict[str, list[Tensor]] = {}
+    plain: list[Tensor] = []
+    other = []
+    for tensor in table.tensors:
+        match = None if _CACHE.search(tensor.name) else _AUXILIARY.search(tensor.name)
+        if match:
+            scales.setdefault(_WEIGHT.sub("", tensor.name[: match.start()]), []).append(tensor)
+        elif _CACHE.search(tensor.name):
+            other.append(tensor)
+        else:
+            plain.append(tensor)
+    layers = _layer_count(config)
+    parts: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    values = 0
+    tied = bool(architecture.tied_embeddings) if architecture is not None else _head_is_missing(plain)
+    kept: list[Tensor] = []
+    for tensor in plain:
+        module = _WEIGHT.sub("", tensor.name)
+        quantised = tensor.dtype not in _FLOATS
+        seen["quantised" if quantised else "other"] += tensor.bytes
+        parts[_part(tensor.name, layers, tied)] += tensor.bytes
+        values += _values(tensor, scales.get(module, ()), declaration)
+        if not quantised:
+            kept.append(tensor)
+    for tensor in (tensor for many in scales.values() for tensor in many):
+        seen["quantised"] += tensor.bytes
+        parts[_part(tensor.name, layers, tied)] += tensor.bytes
+    for tensor in other:
+        seen["other"] += tensor.bytes
+        parts[_part(tensor.name, layers, tied)] += tensor.bytes
+    warnings = [*table.warnings, *(declaration.warnings if declaration else ())]
+    warnings += _left_at_16_bits(kept, declaration, config, seen)
+    scheme, precisions, block = _seen_scheme(plain, scales, declaration, config)
+    return Checkpoint(
+        bytes=table.bytes,
+        scheme=scheme,
+        bytes_quantised=seen["quantised"],
+        bytes_other=seen["other"],
+        parameters=values,
+        kv_scheme=declaration.kv_scheme if declaration else None,
+        read_from=_files(table),
+        warnings=tuple(dict.fromkeys(warnings)),
+        parts=dict(parts),
+        **precisions,
+        block=block,
+    )
+
+
+def _files(table: Table) -> str:
+    kind = "headers" if table.kind == "safetensors" else "tensor tables"
+    if len(table.files) == 1:
+        return f"{kind[:-1]} of {table.files[0].name}"
+    return f"{kind} of {len(table.files):,} files ({table.files[0].name} ...)"
+
+
+def _layer_count(config: Mapping[str, Any] | None) -> int | None:
+    inner = (config or {}).get("text_config")
+    for given in (config or {}, inner if isinstance(inner, Mapping) else {}):
+        for key in ("num_hidden_layers", "n_layer", "n_layers"):
+            if isinstance(given.get(key), int):
+                return given[key]
+    return None
+
+
+def _head_is_missing(tensors: list[Tensor]) -> bool:
+    return not any(re.search(r"(?:^|\.)(?:lm_head|output|embed_out)\b", tensor.name) for tensor in tensors)
+
+
+def _part(name: str, layers: int | None, tied: bool) -> str:
+    number = _NUMBER.search(name)
+    if _VISION.search(name):
+        return "vision"
+    if _AHEAD.search(name) or (number and layers is not None and int(number[1]) >= layers):
+        return "ahead"
+    if _EXPERT.search(name) and "shared_expert" not in name:
+        return "experts"
+    return "lookup" if _TABLE.search(name) and not tied else "common"
+
+
+def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int:
+    """Weights that a stored tensor stands for."""
+    name, elements = tensor.name, tensor.elements
+    if tensor.dtype == "I32":
+        found = next((scale for scale in scales if scale.name.endswith(".scales")), None)
+        if name.endswith(".qweight") and found is not None and len(found.shape) == 2 == len(tensor.shape):
+            if tensor.shape[1] != found.shape[1]:  # packed along the outputs
+                return tensor.shape[0] * found.shape[1]
+            zeros = next((scale for scale in scales if scale.name.endswith(".qzeros")), None)
+            bits = round(32 * zeros.shape[1] / found.shape[1]) if zeros is not None and found.shape[1] else 4
+            return elements * 32 // max(1, bits)
+        return elements * 32 // _packed_bits(declaration)
+    if tensor.dtype == "U8":
+        if any(scale.name.endswith("weight_zero_point") for scale in scales):
+            return elements
+        groups = next((scale.shape[-1] for scale in scales if scale.name.endswith("weight_scale") and scale.shape), 0)
+        if groups and tensor.shape and groups * 32 * 3 == tensor.shape[-1] * 4:
+            return elements * 4 // 3  # four values of 6 bits in three bytes
+        return 2 * elements
+    if tensor.dtype == "I8" and any(
+        scale.dtype in ("F8_E8M0", "U8") and scale.elements * 16 == elements for scale in scales
+    ):
+        return 2 * elements
+    return elements
+
+
+def _packed_bits(declaration: Declaration | None) -> int:
+    for _, form in declaration.formats if declaration else ():
+        match = re.match(r"int(\d)", form.name) if form is not None else None
+        if match:
+            return int(match[1])
+    return 4
+
+
+def _left_at_16_bits(
+    kept: list[Tensor], declaration: Declaration | None, config: Mapping[str, Any] | None, seen: Counter
+) -> list[str]:
+    """Matrices that the declaration calls quantised and that are not."""
+    if declaration is None:
+        return []
+    if not declaration.quantised:
+        if seen["quantised"]:
+            return [f"the configuration declares no quantisation; {seen['quantised']:,} B of the tensors are quantised"]
+        return []
+    lost: list[Tensor] = []
+    experts: list[Tensor] = []
+    for tensor in kept:
+        module = _WEIGHT.sub("", tensor.name)
+        if len(tensor.shape) < 2 or _TABLE.search(tensor.name) or _ROUTER.search(module) or _VISION.search(tensor.name):
+            continue
+        if "norm" in module.rsplit(".", 1)[-1] or "conv" in module or not _NUMBER.search(tensor.name):
+            continue
+        expert = bool(_EXPERT.search(tensor.name)) and "shared_expert" not in tensor.name
+        if expert and declaration.method == "bitsandbytes":
+            experts.append(tensor)
+        elif declaration.format_of(module, "expert" if expert else "linear") is not None:
+            lost.append(tensor)
+    warnings = []
+    if experts:
+        size = sum(tensor.bytes for tensor in experts)
+        warnings.append(
+            f"{declaration.scheme} is declared, but the experts are stored at 16 bits ({size:,} B): bitsandbytes "
+            "leaves fused experts as they were"
+        )
+    if lost:
+        size = sum(tensor.bytes for tensor in lost)
+        shape = "x".join(map(str, lost[0].shape))
+        warnings.append(
+            f"{declaration.scheme} is declared, but {len(lost):,} matrices are stored at 16 bits ({size:,} B), such as "
+            f"{lost[0].name[:80]} of {shape}"
+        )
+    return warnings
+
+
+def _seen_scheme(
+    plain: list[Tensor], scales: dict[str, list[Tensor]], declaration: Declaration | None, config: Any
+) -> tuple[str, dict[str, Any], tuple[int, int]]:
+    """Name, precisions and blocks: of the declaration where there is one that quantises, else of what is seen."""
+    largest: Counter[str] = Counter()
+    for tensor in plain:
+        largest[tensor.dtype] += tensor.bytes
+    quantised = [tensor for tensor in plain if tensor.dtype not in _FLOATS]
+    if declaration is not None and declaration.quantised:
+        forms = [form for _, form in declaration.formats if form is not None]
+        main = forms[0]
+        if not quantised:
+            word = largest.most_common(1)[0][0] if largest else "BF16"
+            return declaration.scheme, {"weights": _WORDS.get(word, "bf16"), "arithmetic": None}, (1, 1)
+        return declaration.scheme, {"weights": main.weights, "arithmetic": main.arithmetic}, _widest(forms)
+    if not quantised:
+        word = largest.most_common(1)[0][0] if largest else "BF16"
+        name = _WORDS.get(word, word.lower())
+        return name, {"weights": name if name in _WORDS.values() else "bf16", "arithmetic": None}, (1, 1)
+    tensor = max(quantised, key=lambda tensor: tensor.bytes)
+    return _guess(tensor, scales.get(_WEIGHT.sub("", tensor.name), []))
+
+
+_WORDS = {"BF16": "bf16", "F16": "fp16", "F32": "fp32"}
+
+
+def _guess(tensor: Tensor, scales: list[Tensor]) -> tuple[str, dict[str, Any], tuple[int, int]]:
+    """A scheme from the largest quantised tensor and its scales alone."""
+    ends = {scale.name.rsplit(".", 1)[-1]: scale for scale in scales}
+    state = next((scale.name.rsplit("__", 1)[-1] for scale in scales if "bitsandbytes__" in scale.name), None)
+    four, eight = {"weights": "fp4", "arithmetic": None}, {"weights": "fp8", "arithmetic": "fp8"}
+    if state:
+        return f"bitsandbytes {state}", {"weights": "int4", "arithmetic": None}, (1, 64)
+    if "SCB" in ends:
+        return "bitsandbytes int8", {"weights": "int8", "arithmetic": "int8"}, (1, 1)
+    if tensor.name.endswith("_blocks"):
+        return "mxfp4", four, (1, 32)
+    if "weight_scale_2" in ends or "weight_global_scale" in ends:
+        return (
+            "nvfp4",
+            four | {"arithmetic": "fp4" if {"input_scale", "input_global_scale"} & set(ends) else None},
+            (1, 16),
+        )
+    if tensor.name.endswith(".qweight"):
+        layout = "gptq" if "g_idx" in ends else "awq or gptq"
+        return f"{layout} int4", {"weights": "int4", "arithmetic": None}, (8, 1)
+    if tensor.dtype.startswith("F8"):
+        scale = next((one for one in scales if "scale" in one.name and len(one.shape) == 2 == len(tensor.shape)), None)
+        if scale is not None and min(scale.shape) > 0:
+            sides = tuple(-(-side // part) for side, part in zip(tensor.shape, scale.shape, strict=True))
+            return f"fp8 block {sides[0]}x{sides[1]}", eight, sides
+        return "fp8", eight, (1, 1)
+    if tensor.dtype == "I32":
+        return "compressed-tensors int4", {"weights": "int4", "arithmetic": None}, (1, 1)
+    if tensor.dtype in ("U8", "F4"):
+        return "mxfp4" if tensor.dtype == "U8" else "fp4", four, (1, 32)
+    return "int8", {"weights": "int8", "arithmetic": "int8"}, (1, 1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# GGUF
+
+FILE_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
+    13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
+    21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
+    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+}  # fmt: skip
+"""Names of llama.cpp's recipes, by ``general.file_type``."""
+
+
+def _of_gguf(table: Table) -> Checkpoint:
+    plain = (*_FLOATS, "I8", "I16", "I32", "I64")
+    sizes: Counter[str] = Counter()
+    parts: Counter[str] = Counter()
+    architecture = str(table.metadata.get("general.architecture") or "")
+    layers = table.metadata.get(f"{architecture}.block_count")
+    ahead = table.metadata.get(f"{architecture}.nextn_predict_layers", 0)
+    known = layers - ahead if isinstance(layers, int) and isinstance(ahead, int) else None
+    tied = _head_is_missing(list(table.tensors))
+    for tensor in table.tensors:
+        sizes[tensor.dtype] += tensor.bytes
+        parts[_part(tensor.name, known, tied)] += tensor.bytes
+    quantised = sum(size for dtype, size in sizes.items() if dtype not in plain)
+    recipe = FILE_TYPES.get(table.metadata.get("general.file_type"))
+    most = sizes.most_common(1)[0][0] if sizes else "F32"
+    warnings = list(table.warnings)
+    fallback = {
+        dtype: size for dtype, size in sizes.items() if dtype not in plain and recipe and not _of(recipe, dtype)
+    }
+    if fallback and 2 * sum(fallback.values()) > quantised:
+        share = ", ".join(f"{size / table.bytes:.0%} {dtype}" for dtype, size in sorted(fallback.items()))
+        warnings.append(
+            f"{recipe} is a recipe: {share} of the bytes are in other types, where rows fit no block of 256"
+        )
+    words = {"F16": "fp16", "BF16": "bf16", "F32": "fp32", "F64": "fp32"}
+    weights = words.get(most) or ("int8" if most[:2] in ("Q8", "Q6", "Q5", "I8") else "int4")
+    return Checkpoint(
+        bytes=table.bytes,
+        scheme=f"gguf {recipe or most}",
+        bytes_quantised=quantised,
+        bytes_other=table.bytes - quantised,
+        parameters=sum(tensor.elements for tensor in table.tensors),
+        kv_scheme=None,
+        read_from=_files(table),
+        warnings=tuple(warnings),
+        parts=dict(parts),
+        weights="fp4" if most in ("MXFP4", "NVFP4") else weights,
+    )
+
+
+_HIGHER = {"Q2_K": "Q3_K", "Q3_K": "Q4_K Q5_K", "Q4_K": "Q5_K", "Q5_K": "Q6_K"}
+
+
+def _of(recipe: str, dtype: str) -> bool:
+    """Whether a recipe uses a type of its own accord: its base, the next better, and Q6_K for what matters most."""
+    base = next((name for name in ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K") if recipe.startswith(name)), None)
+    if base is None:
+        return dtype == recipe or dtype.startswith(("Q6_K", "Q5_K", "Q4_K", "IQ", "Q8_0", "Q3_K", "Q2_K"))
+    return dtype in (base, "Q6_K", *_HIGHER.get(base, "").split())

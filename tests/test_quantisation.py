@@ -1,0 +1,318 @@
+"""Bytes of quantised checkpoints: from headers and from declarations, against files that the tools themselves wrote."""
+
+import importlib.util
+import json
+import math
+import struct
+from pathlib import Path
+
+import pytest
+
+from llm_economics import checkpoints
+from llm_economics.checkpoints import files, quantisation, stored
+from llm_economics.formulas.architecture import parameters
+from llm_economics.formulas.elementwise import ParameterError
+
+ORACLE = Path(__file__).parent / "oracle"
+CASES = json.loads((ORACLE / "checkpoints.json").read_text(encoding="utf-8"))
+spec = importlib.util.spec_from_file_location("pack_checkpoints", ORACLE / "pack_checkpoints.py")
+pack = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(pack)
+
+UNTRUE = {"moA-nf4"}
+"""Whose declaration says nothing of what is stored: with a warning."""
+
+
+def write_weights(folder: Path, tensors: dict, name: str = "model.safetensors") -> None:
+    """A sparse file with a true header."""
+    at, header = 0, {}
+    for tensor, (dtype, shape) in tensors.items():
+        size = math.prod(shape) * files.DTYPE_BITS[dtype] // 8
+        header[tensor] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    with (folder / name).open("wb") as opened:
+        opened.write(struct.pack("<Q", len(text)) + text)
+        opened.truncate(8 + len(text) + at)
+
+
+def write_config(folder: Path, case: dict) -> None:
+    for name, content in case["files"].items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+
+def declared(folder: Path) -> stored.Checkpoint:
+    return stored.read_checkpoint(folder, checkpoints.read(folder).architecture)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_declaration_gives_the_bytes_of_the_file(name, tmp_path):
+    case = CASES[name]
+    write_config(tmp_path, case)
+    found = declared(tmp_path)
+    matrices = sum(name.endswith("quant_map") and "nested" not in name for name in pack.unpacked(case["tensors"]))
+    assert abs(found.bytes - case["bytes"]) <= 8 * matrices  # the text of bitsandbytes' state depends on the weights
+    assert found.bytes == found.bytes_quantised + found.bytes_other == sum(found.parts.values())
+    assert found.parameters == parameters(checkpoints.read(tmp_path).architecture).total
+    assert bool(found.warnings) == (name in UNTRUE or name.endswith(("fp8-odd", "fp8-192")))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_headers_give_the_bytes_of_the_file(name, tmp_path):
+    case = CASES[name]
+    write_config(tmp_path, case)
+    by_declaration = declared(tmp_path)
+    write_weights(tmp_path, pack.unpacked(case["tensors"]))
+    found = declared(tmp_path)
+    assert found.bytes == case["bytes"] == sum(found.parts.values())
+    assert found.scheme == by_declaration.scheme
+    assert found.parameters == by_declaration.parameters
+    assert found.read_from == "header of model.safetensors"
+    if "quant_map" not in str(case["tensors"]):
+        assert found.bytes_quantised == by_declaration.bytes_quantised
+    nothing_known = stored.of_table(files.read_table(tmp_path))
+    assert nothing_known.bytes == case["bytes"]
+    assert nothing_known.parameters == pytest.approx(found.parameters, rel=1.01)  # bits of packed numbers are a guess
+
+
+def test_a_declaration_that_the_tensors_do_not_keep_is_told(tmp_path):
+    case = CASES["moA-nf4"]
+    write_config(tmp_path, case)
+    assert "bitsandbytes leaves fused experts at 16 bits" in declared(tmp_path).warnings[0]
+    write_weights(tmp_path, pack.unpacked(case["tensors"]))
+    assert "the experts are stored at 16 bits (3,145,728 B)" in declared(tmp_path).warnings[0]
+
+
+def test_fp8_that_stayed_16_bits_is_told(tmp_path):
+    case = CASES["llA-fp8"]
+    write_config(tmp_path, case)
+    tensors = pack.unpacked(case["tensors"])
+    name = "model.layers.1.mlp.up_proj.weight"
+    tensors[name] = ("BF16", tensors[name][1])
+    del tensors[f"{name}_scale_inv"]
+    write_weights(tmp_path, tensors)
+    (warning,) = declared(tmp_path).warnings
+    assert warning.startswith("fp8 block 128x128 is declared, but 1 matrices are stored at 16 bits")
+    assert name in warning
+
+
+LLAMA = CASES["llA-fp8"]["files"]["config.json"]
+
+
+def quantised(tmp_path, **config):
+    base = {key: value for key, value in LLAMA.items() if key != "quantization_config"}
+    (tmp_path / "config.json").write_text(json.dumps(base | config), encoding="utf-8")
+    return declared(tmp_path)
+
+
+def test_odd_sizes_stay_16_bits_only_where_the_tool_leaves_them(tmp_path):
+    fp8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    of_tool = quantised(tmp_path, intermediate_size=600, quantization_config=fp8 | {"dequantize": False})
+    of_others = quantised(tmp_path, intermediate_size=600, quantization_config=fp8)
+    assert "6 matrices" in of_tool.warnings[0] and not of_others.warnings
+    assert of_tool.bytes - of_others.bytes == 6 * 600 * 256
+
+
+@pytest.mark.parametrize(
+    ("left_out", "layers"),
+    [
+        ({"ignore": ["lm_head", "model.layers.0.mlp.down_proj"]}, 1),
+        ({"ignore": ["lm_head", "re:.*down_proj"]}, 2),
+        ({"ignore": ["lm_head", "model.layers.*.mlp.down_proj"]}, 2),
+        ({"ignore": ["lm_head", "re:model.layers.1.mlp.down_proj$"]}, 1),
+    ],
+)
+def test_what_is_left_out_by_name_expression_and_glob(left_out, layers, tmp_path):
+    how = CASES["llA-ct-FP8_DYNAMIC"]["files"]["config.json"]["quantization_config"]
+    found = quantised(tmp_path, quantization_config=how | left_out)
+    assert found.bytes == CASES["llA-ct-FP8_DYNAMIC"]["bytes"] + layers * (256 * 640 - 2 * 256)
+
+
+def test_expressions_that_could_take_forever_are_not_run(tmp_path):
+    how = CASES["llA-ct-FP8_DYNAMIC"]["files"]["config.json"]["quantization_config"]
+    found = quantised(
+        tmp_path, quantization_config=how | {"ignore": ["lm_head", "re:(a+)+$", "re:(", "re:" + "a" * 999]}
+    )
+    assert found.bytes == CASES["llA-ct-FP8_DYNAMIC"]["bytes"]
+
+
+def test_mixed_precision_is_a_positive_list(tmp_path):
+    layers = {
+        "model.layers.0.mlp.down_proj": {"quant_algo": "FP8"},
+        "model.layers.1.mlp": {"quant_algo": "NVFP4", "group_size": 16},
+        "model.layers.*.self_attn.o_proj": {"quant_algo": "FP8"},
+    }
+    (tmp_path / "hf_quant_config.json").write_text(
+        json.dumps(
+            {
+                "quantization": {
+                    "quant_algo": "MIXED_PRECISION",
+                    "kv_cache_quant_algo": "FP8",
+                    "quantized_layers": layers,
+                }
+            }
+        )
+    )
+    found = quantised(tmp_path)
+    four = 3 * (256 * 640 * 9 // 16 + 8)
+    eight = (256 * 640 + 8) + 2 * (256 * 256 + 8)
+    assert (found.bytes_quantised, found.kv_scheme) == (four + eight, "fp8")
+    assert (found.scheme, found.read_from) == ("modelopt mixed (fp8 tensor, nvfp4)", "hf_quant_config.json")
+
+
+def test_experts_in_fp4_by_a_field_of_their_own():
+    config = CASES["moA-fp8"]["files"]["config.json"]
+    architecture = checkpoints.read(config).architecture
+    eight = stored.read_checkpoint(config, architecture)
+    four = stored.read_checkpoint(config | {"expert_dtype": "fp4"}, architecture)
+    each = 128 * 256
+    assert eight.bytes - four.bytes == 48 * (each + 4 * 2 - each // 2 - each // 32)
+    assert four.scheme == "fp8 block 128x128, experts fp4"
+
+
+DEEPSEEK_V3 = {
+    "model_type": "deepseek_v3",
+    "quantization_config": {
+        "activation_scheme": "dynamic",
+        "fmt": "e4m3",
+        "quant_method": "fp8",
+        "weight_block_size": [128, 128],
+    },
+    "torch_dtype": "bfloat16",
+}
+
+
+def test_deepseek_v3_with_and_without_its_further_layer():
+    """The class's defaults are this model; sizes published by its repository."""
+    without = DEEPSEEK_V3 | {"num_nextn_predict_layers": 0}
+    architecture = checkpoints.read(without).architecture
+    assert stored.read_checkpoint(without, architecture).bytes == 673_150_611_808
+    found = stored.read_checkpoint(DEEPSEEK_V3 | {"num_nextn_predict_layers": 1}, architecture)
+    assert found.bytes == 688_574_839_360
+    assert found.loaded_bytes == 673_150_611_808
+    assert found.bits_per_parameter == pytest.approx(8.048, abs=5e-4)
+
+
+GPT_OSS = {
+    "model_type": "gpt_oss",
+    "quantization_config": {
+        "quant_method": "mxfp4",
+        "modules_to_not_convert": [
+            "model.layers.*.self_attn",
+            "model.layers.*.mlp.router",
+            "model.embed_tokens",
+            "lm_head",
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize(("layers", "experts", "size"), [(36, 128, 65_248_815_744), (24, 32, 13_761_264_768)])
+def test_gpt_oss(layers, experts, size):
+    config = GPT_OSS | {"num_hidden_layers": layers, "num_local_experts": experts}
+    found = stored.read_checkpoint(config, checkpoints.read(config).architecture)
+    assert (found.bytes, found.scheme, found.weights, found.arithmetic) == (size, "mxfp4", "fp4", None)
+
+
+OWN = {
+    "model_type": "llama",
+    "hidden_size": 5120,
+    "intermediate_size": 13824,
+    "num_hidden_layers": 40,
+    "num_attention_heads": 40,
+    "num_key_value_heads": 8,
+    "vocab_size": 64000,
+    "tie_word_embeddings": False,
+}
+AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"}
+OSS = {
+    "model_type": "gpt_oss",
+    "hidden_size": 2048,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+    "num_local_experts": 32,
+    "num_experts_per_tok": 4,
+    "vocab_size": 50000,
+    "quantization_config": GPT_OSS["quantization_config"],
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        (OWN, 23_331_645_440),
+        (OWN | {"quantization_config": AWQ}, 7_031_613_440),
+        (OWN | {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, 12_324_285_440),
+        (OSS, 4_176_386_048),
+    ],
+)
+def test_scales_and_what_stays_at_16_bits_count(config, size):
+    assert stored.read_checkpoint(config, checkpoints.read(config).architecture).bytes == size
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"quant_method": "fp8", "weight_block_size": [0, 128]},
+        {"quant_method": "fp8", "modules_to_not_convert": [1]},
+        {"quant_method": "gptq", "bits": 9},
+        {"quant_method": "gptq", "bits": "4"},
+        {"quant_method": "awq", "group_size": -7},
+        {"quant_method": "compressed-tensors", "config_groups": []},
+        {"quant_method": "modelopt", "quant_algo": "FP3"},
+        {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"},
+        {"quant_method": "auto-round", "extra_config": 3},
+        [1],
+    ],
+)
+def test_a_declaration_that_is_not_allowed_is_one_line(how, tmp_path):
+    with pytest.raises(ParameterError) as caught:
+        quantised(tmp_path, quantization_config=how)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_method_is_counted_as_it_was_and_told(tmp_path):
+    found = quantised(tmp_path, quantization_config={"quant_method": "spqr"})
+    assert found.bits_per_parameter == 16
+    assert "'spqr' is not known" in found.warnings[0]
+
+
+def test_an_index_alone_gives_the_size(tmp_path):
+    write_config(tmp_path, CASES["llA-fp8"])
+    (tmp_path / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {"total_size": 1903440}, "weight_map": {"a": "model-00001-of-00001.safetensors"}})
+    )
+    found = declared(tmp_path)
+    assert (found.bytes, found.read_from) == (1903440, "model.safetensors.index.json: total_size")
+    assert stored.read_checkpoint(tmp_path).bytes == 1903440
+
+
+def test_gguf_names_its_recipe_and_its_fallback_types(tmp_path):
+    def tensor(name, dtype, rows, columns):
+        kind = next(kind for kind, (known, *_) in files.GGUF_TYPES.items() if known == dtype)
+        _, block, size = files.GGUF_TYPES[kind]
+        return files.Tensor(name, dtype, (rows, columns), rows * columns // block * size), kind
+
+    tensors = [
+        tensor("blk.0.ffn_up.weight", "Q5_0", 64, 640)[0],
+        tensor("blk.0.attn_q.weight", "Q4_K", 8, 256)[0],
+        tensor("token_embd.weight", "Q6_K", 8, 256)[0],
+        tensor("blk.0.attn_norm.weight", "F32", 1, 640)[0],
+    ]
+    table = files.Table("gguf", tuple(tensors), (Path("m.gguf"),), {"general.file_type": 15})
+    found = stored.of_table(table)
+    assert found.scheme == "gguf Q4_K_M"
+    assert found.bytes_other == 4 * 640
+    assert found.parameters == 64 * 640 + 2 * 8 * 256 + 640
+    assert "Q5_0" in found.warnings[0]
+
+
+def test_every_reader_is_tried():
+    methods = {
+        case["files"]["config.json"].get("quantization_config", {}).get("quant_method") for case in CASES.values()
+    }
+    assert {"fp8", "compressed-tensors", "modelopt", "awq", "gptq", "auto-round", "bitsandbytes"} <= methods
+    assert methods <= set(quantisation.READERS)
