@@ -282,7 +282,8 @@ def judge(
         For a forecast that came true in part: which part did, and which did not.
     slip
         The factor by which the printed unit is off (1e-3 where TFLOP was printed for GFLOP): a
-        stated value that fits once multiplied by it is a "unit slip".
+        stated value that fits once multiplied by it is a "unit slip"; 1 where the number is right and
+        the unit is of another kind.
     flips_at
         Where the verdict changes: ``(parameter, value, unit)``, or a line of text.
     apart
@@ -313,7 +314,7 @@ def judge(
     verdict = _decide(claim, value, made, holds, slip, alone=alone, part=part, given=given, firm=firm)
     ratio = _ratio(claim, value) if claim.stated and _is_number(value) and not fitted else None
     factor = apart if apart is not None else _apart(claim, value, ratio)
-    lost = verdict in ("fails", "did not come true")
+    lost = verdict in OUTCOMES["wrong"]
     return verdict_of(
         claim,
         computed_value=value,
@@ -342,7 +343,7 @@ def _basis(names: Sequence[str], inputs: Sequence[Any], value: Any, made: Carrie
     if made:
         found |= {"low": made.low, "high": made.high}
     if test:
-        found["flip"] = {name: plain(each) for name, each in test.flip.items()}
+        found["flip"] = {name: text_of(plain(each)) for name, each in test.flip.items()}
         found["flips"] = test.flips
     return found
 
@@ -401,6 +402,8 @@ def _decide(
         raise ParameterError(f"value of {claim.id} is missing: a claim of kind {claim.kind} can be tested")
     if not outcome:
         return "unit slip" if slip is not None and _slipped(claim, value, slip) else "fails"
+    if slip == 1:
+        return "unit slip"
     return "holds if" if given else "holds" if firm else "adds up"
 
 

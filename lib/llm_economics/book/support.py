@@ -46,7 +46,9 @@ def inputs_of(article: str, uses: Iterable[str], article_of: Mapping[str, str]) 
     for name in uses:
         if name in article_of:
             found.append(Input(name, OWN if article_of[name] == article else CITED, is_claim=True))
-        elif name != DEFINITION:
+        elif name == DEFINITION:
+            found.append(Input(name, COMPUTED))
+        else:
             found += [Input(name, _support(article, row["source_url"]), numbers=_numbers(row)) for row in _rows(name)]
     return found
 
