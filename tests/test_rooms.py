@@ -20,7 +20,7 @@ HOUSE = {
         "elementwise hardware routing blocks architecture parallelism serving training speculation services cost attribution",
     ),
     "checkpoints": (1, "config files quantisation families stored"),
-    "facts": (2, "units cache parameters documents rows bounds store chips models prices"),
+    "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (3, "calibration search deployments services offers scores sensitivity results readers measured"),
     "book": (3, "support judging claims openings drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),

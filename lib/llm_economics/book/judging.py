@@ -170,7 +170,7 @@ KEYS = tuple(each.name for each in fields(Verdict) if each.name != "basis")
 @cache
 def ledger() -> dict[str, Claim]:
     """Every claim of the five articles by id, in the order of ``data/claims.csv``."""
-    return {row["id"]: _claim(row) for row in facts.load("claims").to_dict("records")}
+    return {row["id"]: _claim(row) for row in facts.records("claims")}
 
 
 def _claim(row: Mapping[str, Any]) -> Claim:

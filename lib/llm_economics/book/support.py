@@ -15,8 +15,8 @@ from functools import cache
 from typing import Any
 
 from llm_economics import facts
-from llm_economics.facts.rows import as_number
 from llm_economics.facts.store import known
+from llm_economics.facts.units import as_number
 from llm_economics.formulas.elementwise import ParameterError
 
 MEASURED, CITED, COMPUTED, OWN, NONE = "measured", "cited", "computed", "own inputs", "none"
@@ -110,7 +110,7 @@ def _support(article: str, address: str) -> str:
 
 @cache
 def _roles() -> list[tuple[str, str, str]]:
-    return [(row.source_url, row.role, row.article) for row in facts.load("origins").itertuples()]
+    return [(row["source_url"], row["role"], row["article"]) for row in facts.records("origins")]
 
 
 @cache
@@ -123,7 +123,7 @@ def _rows(name: str) -> list[dict[str, Any]]:
         raise ParameterError(
             f"uses = {name!r} is not allowed: a key is needed after the file, as in llama3:gpu_hours_70b"
         )
-    rows = facts.load(file).to_dict("records")
+    rows = facts.records(file)
     columns = list(rows[0])[:2]
     named = [row for row in rows if key in ("*", *(str(row[column]) for column in columns))]
     found = named or [row for row in rows if any(str(row[column]).startswith(key) for column in columns)]

@@ -7,11 +7,12 @@ Rooms are imported when the first of their names is asked for, so that a room of
 from importlib import import_module
 
 _ROOMS = {
-    "chips": ("accelerator", "accelerators", "chip_names", "system", "system_from_file", "systems"),
+    "chips": ("accelerator", "accelerators", "chip_names", "system", "systems"),
+    "descriptions": ("system_from_file",),
     "models": ("GPT4", "model", "served_models"),
     "prices": ("prices_of",),
     "rows": ("FILES",),
-    "store": ("DATA", "ROOT", "CatalogError", "describe", "fact", "load", "readers_folder"),
+    "store": ("DATA", "ROOT", "CatalogError", "describe", "fact", "load", "readers_folder", "records"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = sorted(_ROOM_OF)

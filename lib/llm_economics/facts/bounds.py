@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from llm_economics.facts.rows import as_number
+from llm_economics.facts.units import as_number
 
 ITEMS = {
     "aged": ("id", ("predicted_value", "outcome_value", "ratio_predicted_to_outcome")),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_economics import checkpoints
-from llm_economics.facts.store import CatalogError, load, nearest, plain
+from llm_economics.facts.store import CatalogError, load, nearest, plain, records
 from llm_economics.formulas.architecture import Architecture, architecture_from_row
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, bytes_per_value
@@ -36,7 +36,7 @@ _SAME_SHAPE = {"DeepSeek R1": "DeepSeek-V3", "DeepSeek-V3.1": "DeepSeek-V3", "Ll
 
 def _model_rows() -> dict[str, dict[str, Any]]:
     """Rows of ``data/models.csv`` by every name that they answer to."""
-    known = load("models").to_dict("records")
+    known = records("models")
     short = Counter(row["model"].split("(")[0].strip() for row in known)
     rows = {row["model"]: row for row in known}
     for row in known:
@@ -58,7 +58,11 @@ def _model(name: str, others: tuple[str, ...] = ()) -> Architecture:
             return architecture_from_row(rows[wanted])
     suggested = {plain(other): other for other in (*names, *others)}
     shown = nearest(plain(repository), suggested)
-    hint = f"nearest are {', '.join(shown)}" if shown else f"known are {', '.join(load('models')['model'])}"
+    hint = (
+        f"nearest are {', '.join(shown)}"
+        if shown
+        else f"known are {', '.join(row['model'] for row in records('models'))}"
+    )
     raise CatalogError(f"model = {str(name)[:60]!r} is not allowed: it is not in data/models.csv; {hint}")
 
 

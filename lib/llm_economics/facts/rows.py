@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from llm_economics.facts.units import as_number
+
 # A number's description ends with its unit; columns without a number default to "".
 
 _DATE = r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?"
@@ -62,15 +64,6 @@ def _check_date(column: str, cell: str, day: str) -> None:
         _refuse(column, cell, f"there is no {day}")
     if day > EDITION[: len(day)]:
         _refuse(column, cell, f"at the latest {EDITION}, the day of this edition")
-
-
-def as_number(cell: str) -> float | None:
-    """A cell such as "8e9", "13,000" or "1/3" as a number; None if it is none."""
-    top, slash, bottom = cell.strip().replace(",", "").partition("/")
-    try:
-        return float(top) / float(bottom) if slash else float(top)
-    except (ValueError, ZeroDivisionError):
-        return None
 
 
 class Row(BaseModel):

@@ -1,7 +1,8 @@
 """The files of ``data/``, each row validated when it is loaded: units, dense or sparse, date, source, magnitude.
 
 :func:`load` gives a file as a frame, :func:`fact` one number. A row that is not allowed stops with one line that
-names file, row (as a spreadsheet counts, the header is row 1), column, value and what is allowed.
+names file, row (as a spreadsheet counts, the header is row 1), column, value and what is allowed. What was validated
+once, by these rules, is read from the cache and not validated again.
 
 ``python -m llm_economics.facts.store`` writes the tables of columns in ``data/README.md`` anew from ``rows``.
 """
@@ -11,22 +12,27 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import json
+import math
 import os
 import re
 import sys
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from llm_economics.facts import bounds
-from llm_economics.facts.rows import FILES, OF_READERS, ClaimRow, Row, SourcedRow, as_number
+from llm_economics.facts import cache as kept
+from llm_economics.facts.units import as_number
 from llm_economics.formulas.elementwise import ParameterError, cleaned
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # pydantic takes longer than all else here
     import pandas
+    from pydantic import TypeAdapter, ValidationError
+
+    from llm_economics.facts.rows import Row
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parents[1]
@@ -52,14 +58,23 @@ def load(name: str, root: Path | str | None = None) -> pandas.DataFrame:
     CatalogError
         If there is no such file, or a row of it is not allowed.
     """
-    files = FILES if root is None else FILES | OF_READERS
-    return _frame(known(name, files, "file"), Path(root) if root is not None else DATA).copy()
+    return _frame(name, Path(root) if root is not None else DATA).copy()
 
 
 def readers_folder() -> Path | None:
     """The folder of a reader's own data that a run was given (``run --data``), None without one."""
     folder = os.environ.get(READERS_FOLDER)
     return Path(folder) if folder else None
+
+
+def records(name: str, root: Path | str | None = None) -> list[dict[str, Any]]:
+    """The rows of :func:`load` as dictionaries, without pandas; the errors are the same."""
+    table = _table(name, Path(root) if root is not None else DATA)
+    columns = {
+        column: [math.nan if cell is None else float(cell) for cell in cells] if column in table["gaps"] else cells
+        for column, cells in table["columns"].items()
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def fact(name: str, item: str, unit: str | None = None, root: Path | str | None = None, **where: str) -> float:
@@ -90,11 +105,20 @@ def fact(name: str, item: str, unit: str | None = None, root: Path | str | None 
 
 def describe(name: str) -> list[tuple[str, str]]:
     """The columns that a file has beside those of every sourced file, each with its meaning and unit."""
-    model = FILES[known(name, FILES, "file")]
+    model = _model(name)
     return [(column, model.model_fields[column].description) for column in _own(model)]
 
 
+def _model(name: str, root: Path = DATA) -> type[Row]:
+    from llm_economics.facts.rows import FILES, OF_READERS
+
+    files = FILES if root == DATA else FILES | OF_READERS
+    return files[known(name, files, "file")]
+
+
 def _own(model: type[Row]) -> list[str]:
+    from llm_economics.facts.rows import SourcedRow
+
     return [column for column in model.model_fields if column not in SourcedRow.model_fields]
 
 
@@ -102,19 +126,69 @@ def _own(model: type[Row]) -> list[str]:
 def _frame(name: str, root: Path) -> pandas.DataFrame:
     import pandas
 
-    model = (FILES | OF_READERS)[name]
-    rows = validated(name, root)
-    columns = {}
-    for column in [*_own(model), *(column for column in SourcedRow.model_fields if column in model.model_fields)]:
-        field = model.model_fields[column]
-        cells = [getattr(row, column) for row in rows]
-        is_number = field.json_schema_extra is not None
-        columns[column] = pandas.Series(cells, dtype="float64" if is_number and None in cells else None)
+    table = _table.__wrapped__(name, root)  # which need not be kept beside the frame
+    columns = {
+        column: pandas.Series(cells, dtype="float64" if column in table["gaps"] else None)
+        for column, cells in table["columns"].items()
+    }
     return pandas.DataFrame(columns)
 
 
-def validated(name: str, root: Path) -> list[Row]:
-    model, file = (FILES | OF_READERS)[name], f"data/{name}.csv"
+@cache
+def _table(name: str, root: Path) -> dict[str, Any]:
+    """The columns of a file, each a list of its cells, and which columns of numbers have gaps (None)."""
+    made_of = kept.key(str(name), *(_content(path) for path in (root / f"{name}.csv", *_rules(root))), _checker())
+    found = kept.read("facts", made_of)
+    if found is None:
+        table = _validated(name, root)
+        kept.write("facts", made_of, json.dumps(table).encode())
+        return table
+    return json.loads(found)
+
+
+def _rules(root: Path) -> list[Path]:
+    """The files that say what is allowed."""
+    return [*sorted(Path(__file__).parent.glob("*.py")), *(at / "bounds.csv" for at in (root, DATA))]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@cache
+def _checker() -> str:
+    """Which Python and which pydantic hold rows against the rules, found without importing it."""
+    spec = find_spec("pydantic")
+    return f"{sys.version} {spec and (spec.origin, Path(spec.origin).stat().st_mtime_ns)}"
+
+
+def validated(name: str, root: Path) -> list[SimpleNamespace]:
+    """The rows of a file, their cells by name; None where a cell is empty that may be."""
+    columns = _table(name, root)["columns"]
+    return [SimpleNamespace(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+
+
+def _validated(name: str, root: Path) -> dict[str, Any]:
+    from llm_economics.facts.rows import SourcedRow
+
+    model = _model(name, root)
+    rows = _validated_rows(name, root)
+    order = [*_own(model), *(column for column in SourcedRow.model_fields if column in model.model_fields)]
+    columns = {column: [getattr(row, column) for row in rows] for column in order}
+    numbers = [column for column in order if model.model_fields[column].json_schema_extra is not None]
+    return {"columns": columns, "gaps": [column for column in numbers if None in columns[column]]}
+
+
+def _validated_rows(name: str, root: Path) -> list[Row]:
+    from pydantic import ValidationError
+
+    from llm_economics.facts import bounds
+    from llm_economics.facts.rows import ClaimRow
+
+    model, file = _model(name, root), f"data/{name}.csv"
     path = root / f"{name}.csv"
     if not path.is_file():
         raise CatalogError(f"{file} is missing in {root}")
@@ -159,6 +233,8 @@ def _cells(file: str, path: Path) -> tuple[list[str], list[list[str]]]:
 
 @cache
 def _adapter(model: type[Row]) -> TypeAdapter:
+    from pydantic import TypeAdapter
+
     model.model_rebuild()
     return TypeAdapter(list[model])
 
@@ -265,6 +341,8 @@ def plain(name: str) -> str:
 
 def columns_table(name: str) -> str:
     """The columns of a file as a table in Markdown; ``name`` may be "every file" for those that all of them share."""
+    from llm_economics.facts.rows import SourcedRow
+
     if name == "every file":
         rows = [(column, field.description) for column, field in SourcedRow.model_fields.items()]
     else:

@@ -165,3 +165,12 @@ def _words(number: float, digits: int) -> str:
         if size <= abs(number) < 1e15:
             return f"{_digits(number / size, digits)} {name}"
     return _digits(number, digits)
+
+
+def as_number(cell: str) -> float | None:
+    """A cell such as "8e9", "13,000" or "1/3" as a number; None if it is none."""
+    top, slash, bottom = cell.strip().replace(",", "").partition("/")
+    try:
+        return float(top) / float(bottom) if slash else float(top)
+    except (ValueError, ZeroDivisionError):
+        return None

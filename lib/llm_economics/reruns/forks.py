@@ -23,9 +23,10 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from llm_economics import book  # noqa: F401 (before jsonschema)
+from llm_economics import book
 
 MODULES = (
     "ipykernel.kernelapp",
@@ -48,18 +49,10 @@ MODULES = (
     "SALib.analyze.sobol",
     "SALib.sample.sobol",
     "papermill",
-    "llm_economics.book.claims",
-    "llm_economics.book.figures",
-    "llm_economics.evidence.calibration",
-    "llm_economics.evidence.scores",
-    "llm_economics.evidence.search",
-    "llm_economics.evidence.sensitivity",
-    "llm_economics.facts.chips",
-    "llm_economics.facts.models",
-    "llm_economics.facts.prices",
     "llm_economics.reruns.notebooks",
 )
-"""What chapters import, and what a kernel imports by itself."""
+FLOORS = ("formulas", "checkpoints", "facts", "evidence", "book")
+"""What chapters import, all rooms of these floors among it, and what a kernel imports by itself."""
 
 
 def end_with_parent(parent: int) -> None:
@@ -76,7 +69,10 @@ def warm_up() -> None:
     """Import what chapters need, show a frame and a chart once, and read the catalogue for all kernels."""
     gc.disable()
     sys.modules.setdefault("debugpy", None)  # nobody debugs these kernels, and each would spend a tenth of a second
-    for module in MODULES:
+    package = Path(book.__file__).parents[1]
+    paths = sorted(path for floor in FLOORS for path in package.glob(f"{floor}/[a-z]*.py"))
+    rooms = [f"llm_economics.{path.parent.name}.{path.stem}" for path in paths]
+    for module in (*MODULES, *rooms):
         with contextlib.suppress(ImportError):  # the kernel that needs it says so
             importlib.import_module(module)
     with contextlib.suppress(Exception):  # likewise
