@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import functools
+import gzip
 import http.server
+import importlib.util
+import io
 import json
 import os
 import re
@@ -11,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -19,10 +25,11 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from docutils import nodes
+from PIL import Image
 from sphinx.errors import ExtensionError
 
 from llm_economics.book import claims
-from llm_economics.site import mathml, outputs
+from llm_economics.site import aside, mathml, outputs, weight
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".*", "_build", "node_modules", "__pycache__", "*.egg-info")
@@ -124,16 +131,140 @@ def test_outside_check_can_fail(tmp_path):
     assert len(outside_assets(tmp_path)) == 5
 
 
-def test_charts_have_names_data_and_a_picture_without_scripts(site):
+def test_figures_have_names_data_and_a_picture_without_scripts(site):
     for page in PAGES:
-        for chart in parse(site / f"{page}.html").select(".book-chart"):
-            spec = json.loads(chart.select_one("script").string)
-            assert chart["aria-label"] == spec["description"]
-            assert chart.figcaption.get_text(strip=True)
+        kept = aside_of(site, page)
+        figures = parse(site / f"{page}.html").select(".book-chart")
+        assert [figure["id"] for figure in figures] == list(kept["figures"])
+        for figure in figures:
+            spec = kept["figures"][figure["id"]]
+            assert figure["aria-label"] == spec["description"] == figure.select_one("picture img")["alt"]
+            assert figure.figcaption.get_text(strip=True)
             assert any(spec["datasets"].values())
-            picture = chart.select_one("noscript img")
-            assert picture["alt"] == spec["description"]
-            assert (site / page).parent.joinpath(picture["src"]).is_file()
+            for source in (figure.select_one("img")["src"], figure.select_one("source")["srcset"]):
+                drawn = (site / page).parent.joinpath(source).read_text()
+                assert drawn.count("<path") > 5 and "Title text" not in drawn
+            link = figure.select_one(".book-chart-link")
+            assert link["href"] == f"#{figure['id']}"
+
+
+def test_a_page_holds_no_code_and_its_aside_all_of_it(site):
+    for page in PAGES:
+        soup = parse(site / f"{page}.html")
+        kept = aside_of(site, page)
+        assert len(soup.select(".book-code")) == len(kept["code"])
+        assert not soup.select(".cell_input, .highlight-ipython3, details.hide")
+    source = json.loads((ROOT / "chapters" / "token-cost.ipynb").read_text())["cells"]
+    shown = [cell for cell in source if cell["cell_type"] == "code" and "remove-input" not in tags(cell)]
+    found = [
+        BeautifulSoup(html, "html.parser").get_text().strip() for html in aside_of(site, "chapters/token-cost")["code"]
+    ]
+    assert found == ["".join(cell["source"]).strip() for cell in shown]
+
+
+def test_assumptions_are_a_table(site):
+    for page in PAGES[1:]:
+        cells = json.loads((ROOT / f"{page}.ipynb").read_text())["cells"] if (ROOT / f"{page}.ipynb").exists() else []
+        names = [
+            line.split(":")[0]
+            for cell in cells
+            if "parameters" in tags(cell)
+            for line in "".join(cell["source"]).splitlines()
+            if line.strip()
+        ]
+        rows = parse(site / f"{page}.html").select("table.assumptions tbody tr")
+        assert [row["id"] for row in rows] == [f"assumption-{name}" for name in names if name.isidentifier()], page
+        assert all(
+            cell.get_text(strip=True) for row in rows for cell in row.select("td:nth-child(-n+2), td:last-child")
+        )
+
+
+def tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
+def aside_of(site: Path, page: str) -> dict:
+    """What a page keeps aside: code, and specifications by figure."""
+    path = site / aside.PAGES / f"{page}.js"
+    if not path.exists():
+        return {"code": [], "figures": {}}
+    return json.loads(path.read_text().removeprefix("window.bookPage = ").rstrip().removesuffix(";"))
+
+
+# What is left out of the theme
+
+
+def test_a_page_asks_for_one_style_sheet_and_scripts_that_wait(site):
+    for page in PAGES:
+        soup = parse(site / f"{page}.html")
+        assert len(soup.select("link[rel=stylesheet]")) == 1
+        scripts = soup.select("script[src]")
+        assert {Path(urlsplit(script["src"]).path).name for script in scripts} <= {
+            "page.js",
+            "figures.js",
+            "scorecard.js",
+        }
+        assert all(script.has_attr("defer") for script in scripts)
+        assert not soup.select("[class*='fa-'], link[rel=preload]")
+        weighed = [
+            site / page / ".." / urlsplit(tag.get("src") or tag["href"]).path
+            for tag in (*scripts, *soup.select("link[rel=stylesheet]"))
+        ]
+        weight_kb = (
+            sum(len(gzip.compress(path.resolve().read_bytes())) for path in [*weighed, site / f"{page}.html"]) / 1000
+        )
+        assert weight_kb < (60 if page == "index" else 110)
+    assert (site / "_static" / "figures.js").stat().st_size <= 8192
+
+
+def test_nothing_of_the_theme_is_shipped_that_no_page_asks_for(site):
+    said = " ".join(path.read_text() for path in site.rglob("*.html"))
+    said += " ".join(path.read_text() for path in (site / "_static").glob("*.js"))
+    kept = [path.name for path in (site / "_static").iterdir() if path.is_file() and path.name != "search.js"]
+    assert [name for name in kept if name not in said] == []
+    assert not {"scripts", "styles", "vendor", "webpack-macros.html"} & {
+        path.name for path in (site / "_static").iterdir()
+    }
+
+
+def test_a_theme_that_changed_is_noticed(tmp_path):
+    for name in weight.SHEETS:
+        (tmp_path / name.replace("*", "0")).parent.mkdir(exist_ok=True)
+        (tmp_path / name.replace("*", "0")).write_text("")
+    page = "".join(f"<div {hook}></div>" for hook in weight.HOOKS)
+    assert weight.missing(page, tmp_path) == []
+    (tmp_path / "styles" / "sphinx-book-theme.css").unlink()
+    assert weight.missing(page.replace("bd-article", "article"), tmp_path) == [
+        "styles/sphinx-book-theme.css",
+        'class="bd-article"',
+    ]
+
+
+def test_the_theme_still_has_the_templates_that_the_site_replaces():
+    folders = [
+        Path(importlib.util.find_spec(name).origin).parent / "theme" / name
+        for name in ("pydata_sphinx_theme", "sphinx_book_theme")
+    ]
+    own = Path(weight.__file__).parent / "templates" / "components"
+    assert {path.name for path in own.iterdir()} == {Path(name).name for name in weight.TEMPLATES}
+    assert [name for name in weight.TEMPLATES if not any((folder / name).is_file() for folder in folders)] == []
+    layout = (folders[0] / "layout.html").read_text()
+    blocks = re.findall(r"{% block (\w+)", (own.parent / "layout.html").read_text())
+    assert [block for block in blocks if not re.search(rf"block {block}\b", layout) and block != "scripts"] == []
+
+
+def test_a_style_sheet_keeps_what_pages_can_meet(tmp_path):
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "styles" / "pydata-sphinx-theme.css").write_text(
+        ":root{--used:1px;--only-by-unread:2px;--unread:var(--only-by-unread)} .met{top:var(--used)} .other{top:0}"
+        "@media print{.met,.other{left:0} #gone{left:0}} @font-face{font-family:x} p:not(.other)>a[href]{left:1px}"
+        " nav{top:0} .by-script{top:2px} .met .other{top:3px}"
+    )
+    made = weight.one_sheet(tmp_path, ['<p class="met"><a href="#">a</a></p>'], ['toggle("by-script")'])
+    assert made == (
+        ":root{--used:1px;}.met{top:var(--used)}@media print{.met{left:0}}p:not(.other)>a[href]{left:1px}"
+        ".by-script{top:2px}"
+    )
 
 
 def test_verdicts_are_cards_with_their_id_as_anchor(site):
@@ -227,18 +358,24 @@ def test_table_cells_that_say_a_verdict_are_marked():
     )
 
 
-def test_hidden_cells_that_show_nothing_share_a_switch():
-    def cell(*children, hide="input"):
-        parts = [nodes.container("", nodes.literal_block(text, text)) for text in children]
-        return nodes.container("", *parts, **({"hide_mode": hide} if hide else {}))
+def test_cells_of_tables_carry_the_head_of_their_column():
+    head = '<thead><tr><td></td><th>a <b>"b"</b></th></tr></thead>'
+    named = outputs.name_cells(f'<table class="dataframe">{head}<tbody><tr><th>x</th><td>1</td></tr></tbody></table>')
+    assert named.endswith('<tbody><tr><th>x</th><td data-head="a &quot;b&quot;">1</td></tr></tbody></table>')
+    assert named.startswith('<table class="cards dataframe">')
+    assert outputs.name_cells("<table><tr><td>1</td></tr></table>") == "<table><tr><td>1</td></tr></table>"
 
-    document = nodes.Element("", cell("a"), cell("b"), cell("c", "shown"), cell("d"), cell("e", hide=None), cell("f"))
-    outputs.fold_code(None, document)
-    assert [[part.astext().split() for part in one] for one in document] == [
-        [["a", "b", "c"], ["shown"]],
-        [["d"]],
-        [["e"]],
-        [["f"]],
+
+def test_assumptions_are_read_from_their_lines():
+    source = "batch: int = 1  # sequences of a step [sequence]\nname: str = 'H100'  # chip\n# a remark\n"
+    source += "tokens: float = 15e12  # read [token]"
+    first = {"name": "batch", "value": "1", "help": "sequences of a step", "unit": "sequence"}
+    assert aside.assumptions(source)[0] == first
+    table = BeautifulSoup(aside.assumption_table(source), "html.parser")
+    assert [[cell.get_text() for cell in row.select("td")][1:3] for row in table.select("tbody tr")] == [
+        ["1", "sequence"],
+        ["H100", ""],
+        ["15,000,000,000,000", "token"],
     ]
 
 
@@ -267,18 +404,25 @@ def browser():
         started.close()
 
 
-@pytest.fixture(scope="module")
-def address(site):
-    """The site served on this machine."""
+@contextlib.contextmanager
+def serving(folder):
+    """A folder served on this machine."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """The site served on this machine."""
+    with serving(site) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -300,22 +444,15 @@ class Visit:
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
         self.tab.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
-        self.tab.goto(f"{address}/{page}.html")
+        self.tab.goto(f"{address}/{page}" if ".html" in page else f"{address}/{page}.html")
 
     def _asked(self, address: str, url: str) -> None:
         if not url.startswith((f"{address}/", "data:", "blob:")):
             self.outside.append(url)
 
     def draw(self):
-        """Bring each chart near the window, as scrolling does, and wait until all are drawn."""
-        self.tab.evaluate(
-            "document.querySelectorAll('.book-chart').forEach((c) => c.dataset.ready || c.scrollIntoView())"
-        )
-        for chart in self.tab.query_selector_all(".book-chart:not([data-ready])"):
-            chart.scroll_into_view_if_needed()
-        settled = "[...document.querySelectorAll('.book-chart')].every((c) => c.dataset.ready || c.dataset.error)"
-        self.tab.wait_for_function(settled, timeout=20_000)
-        self.tab.evaluate("window.scrollTo(0, 0)")
+        """Touch each figure, as a reader would, and wait until all are drawn."""
+        self.tab.evaluate("Promise.all([...document.querySelectorAll('.book-chart')].map((c) => window.bookTouch(c)))")
         return self.tab
 
     def __enter__(self):
@@ -326,33 +463,31 @@ class Visit:
 
 
 def move_sliders(tab):
-    """Each slider and picker changes a number, and both stay where they are when the page turns dark."""
+    """Each handle changes value, read-out, title, address and drawing, and stays when the page turns dark."""
     for chart in tab.query_selector_all(".book-chart:has(.book-chart-readout)"):
-        said = chart.query_selector(".book-chart-readout")
-        before, marks = said.inner_text(), chart.query_selector("svg").inner_html()
-        assert before.strip()
-        moved = chart.query_selector("input, select")
-        if moved.get_attribute("type") == "range":
-            moved.focus()
-            moved.press("Home")
-            if said.inner_text() == before:
-                moved.press("End")
-        else:
-            last = moved.query_selector_all("option")[-1].get_attribute("value")
-            first = moved.query_selector_all("option")[0].get_attribute("value")
-            moved.select_option(last if moved.input_value() != last else first)
-        tab.wait_for_function(
-            "([chart, before]) => chart.innerHTML !== before", arg=[chart.query_selector("svg"), marks]
+        part = functools.partial(tab.evaluate, "([c, what]) => c.querySelector(what).textContent")
+        said = {what: part([chart, f".book-chart-{what}"]) for what in ("readout", "title", "value")}
+        assert all(text.strip() for text in said.values())
+        marks = chart.query_selector("svg").inner_html()
+        handle = chart.query_selector("input")
+        handle.press("Home" if handle.input_value() != "0" else "End")
+        tab.wait_for_function("([c, before]) => c.querySelector('svg').innerHTML !== before", arg=[chart, marks])
+        after = {what: part([chart, f".book-chart-{what}"]) for what in said}
+        assert after["value"] != said["value"] and after["title"] != said["title"]
+        assert tab.evaluate(
+            "(c) => new URLSearchParams(location.search).get(c.state.key) === String(c.state.values[c.state.place])",
+            chart,
         )
-        after = said.inner_text()
-        assert after != before
-        position = chart.query_selector("input, select").input_value()
-        tab.evaluate("(c) => { c.old = c.view; document.documentElement.dataset.theme = 'dark'; }", chart)
-        tab.wait_for_function("(c) => c.view !== c.old", arg=chart)
-        tab.evaluate("(c) => c.queue", chart)
-        assert said.inner_text() == after
-        assert chart.query_selector("input, select").input_value() == position
+        ready = chart.get_attribute("data-ready")
+        tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+        tab.wait_for_function("([c, n]) => c.dataset.ready !== n", arg=[chart, ready])
+        assert {what: part([chart, f".book-chart-{what}"]) for what in said} == after
+        assert tab.evaluate("(c) => c.view.signal(c.state.name) === c.state.values[c.state.place]", chart)
         tab.evaluate("document.documentElement.dataset.theme = 'light'")
+        tab.evaluate("(c) => c.queue", chart)
+        chart.query_selector(".book-chart-reset").click()
+        assert {what: part([chart, f".book-chart-{what}"]) for what in said} == said
+    assert "?" not in tab.url
 
 
 CODE_IN_EVERY_MODE = "chapters/llama3-cluster-sizing"
@@ -376,13 +511,14 @@ def test_page_as_a_reader_meets_it(contexts, address, page, mode):
         assert tab.evaluate("document.documentElement.dataset.theme") == ("dark" if mode == "dark" else "light")
         charts = tab.evaluate(
             "[...document.querySelectorAll('.book-chart')].map((c) => [c.dataset.error, c.querySelectorAll("
-            "'svg [role=graphics-symbol]').length > 2 && c.querySelector('svg').clientWidth > 200])"
+            "'.book-chart-view svg [role=graphics-symbol]').length > 2 && c.querySelector('svg').clientWidth > 200])"
         )
         assert charts == [[None, True]] * len(charts)
         wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide[0] <= wide[1], "the page scrolls sideways"
-        if mode != "light" and page != CODE_IN_EVERY_MODE:  # code is most of a page and everywhere alike
-            tab.evaluate("document.querySelectorAll('.cell_input').forEach((cell) => cell.remove())")
+        if page == CODE_IN_EVERY_MODE:
+            tab.click(".code-switch")
+            tab.locator(".book-code pre").first.wait_for()
         assert complaints(tab) == []
 
 
@@ -390,16 +526,173 @@ def test_some_page_has_a_slider(site):
     assert any(parse(site / f"{page}.html").select(".book-chart-readout") for page in PAGES)
 
 
-def test_data_of_a_figure_can_be_downloaded(contexts, address, site):
-    page = next(page for page in PAGES if parse(site / f"{page}.html").select(".book-chart"))
-    spec = json.loads(parse(site / f"{page}.html").select_one(".book-chart script").string)
+MOVED = "chapters/kv-cache"
+
+
+def moved_figure(visit):
+    return visit.tab.locator(".book-chart:has(.book-chart-readout)").first
+
+
+def test_vega_waits_for_a_touch_and_the_handle_does_not(contexts, address):
+    with Visit(contexts["light"], address, MOVED) as visit:
+        asked = []
+        visit.tab.on("request", lambda request: asked.append(request.url))
+        figure = moved_figure(visit)
+        figure.scroll_into_view_if_needed()
+        assert not [url for url in asked if "vega" in url or "/pages/" in url]
+        before = figure.locator(".book-chart-readout").text_content()
+        visit.tab.route("**/vega/*", lambda route: None)  # even if Vega never comes
+        figure.locator("input").focus()
+        figure.locator("input").press("Home")
+        assert figure.locator(".book-chart-readout").text_content() != before
+        assert figure.locator("picture").is_visible()
+
+
+def test_an_address_brings_back_what_was_moved(contexts, address):
+    with Visit(contexts["light"], address, MOVED) as visit:
+        figure = moved_figure(visit)
+        figure.locator("input").press("Home")
+        figure.locator("input").press("ArrowRight")
+        said = figure.locator(".book-chart-readout").text_content(), figure.locator(".book-chart-value").text_content()
+        url = visit.tab.url
+        assert "?" in url
+        with Visit(contexts["phone"], address, url.removeprefix(f"{address}/")) as other:
+            figure = moved_figure(other)
+            assert (
+                figure.locator(".book-chart-readout").text_content(),
+                figure.locator(".book-chart-value").text_content(),
+            ) == said
+            assert other.tab.locator(".book-notice").count() == 0 and other.errors == []
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("kv_heads=1e9", "kv_heads = 1e9"),
+        ("kv_heads=NaN", "kv_heads = NaN"),
+        ("kv_heads=", "kv_heads = "),
+        ("nonsense=1", "names nonsense"),
+        ("kv_heads=%3Cimg%20src%3Dx%20onerror%3D%22window.bad%3D1%22%3E", "kv_heads = <img src=x"),
+        ("%3Cscript%3Ewindow.bad%3D1%3C%2Fscript%3E=1", "names <script>"),
+    ],
+)
+def test_nonsense_in_an_address_gets_one_line(contexts, address, query, said):
+    with Visit(contexts["light"], address, f"{MOVED}.html?{query}") as visit:
+        notice = visit.tab.locator(".book-notice")
+        assert said in notice.text_content() and notice.locator("*").count() == 0
+        state = moved_figure(visit).evaluate("(c) => c.state.place === c.state.start")
+        assert state and visit.tab.evaluate("window.bad") is None and visit.errors == []
+
+
+FITS = """(figure) => {
+    const view = figure.querySelector(".book-chart-view");
+    return Math.abs(view.querySelector("svg").getBoundingClientRect().width - view.clientWidth) < 3;
+}"""
+
+
+def test_a_figure_follows_the_width_of_its_column(contexts, address):
+    with Visit(contexts["light"], address, MOVED) as visit:
+        figure = moved_figure(visit)
+        for width in (1280, 800, 500, 1280):
+            visit.tab.set_viewport_size({"width": width, "height": 900})
+            figure.evaluate("(c) => window.bookTouch(c)")
+            visit.tab.wait_for_function(FITS, arg=figure.element_handle(), timeout=5000)
+        narrow = figure.locator("svg").bounding_box()["width"]
+        visit.tab.click(".primary-toggle")
+        visit.tab.wait_for_function(
+            "([c, w]) => c.querySelector('svg').getBoundingClientRect().width > w",
+            arg=[figure.element_handle(), narrow - 1],
+        )
+        visit.tab.wait_for_function(FITS, arg=figure.element_handle(), timeout=5000)
+
+
+def test_a_line_answers_a_pointer_that_is_only_near(contexts, address):
+    with Visit(contexts["light"], address, MOVED) as visit:
+        figure = moved_figure(visit)
+        figure.evaluate("(c) => window.bookTouch(c)")
+        figure.scroll_into_view_if_needed()
+        box = figure.locator(".book-chart-view svg").bounding_box()
+        visit.tab.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"])
+        visit.tab.mouse.move(box["x"] + 0.52 * box["width"], box["y"] + 0.6 * box["height"])
+        tip = visit.tab.locator("#vg-tooltip-element")
+        tip.wait_for(state="visible", timeout=3000)
+        said = tip.text_content()
+        assert "sequences that fit" in said and "tokens of context" in said and "undefined" not in said
+        assert figure.locator(".book-ring").count() == 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "svg", "png"])
+def test_what_a_figure_shows_can_be_saved(contexts, address, site, kind):
+    with Visit(contexts["light"], address, MOVED) as visit:
+        figure = moved_figure(visit)
+        figure.locator("input").press("Home")
+        with visit.tab.expect_download() as download:
+            figure.locator(f"[data-save={kind}]").click()
+        assert download.value.suggested_filename == f"{MOVED.rsplit('/', 1)[-1]}-{figure.get_attribute('id')}.{kind}"
+        saved = Path(download.value.path()).read_bytes()
+        if kind == "png":
+            with Image.open(io.BytesIO(saved)) as picture:
+                assert picture.width > 600 and len(picture.getcolors(10**7)) > 20
+        elif kind == "svg":
+            assert figure.locator(".book-chart-readout").text_content() in saved.decode() and saved.count(b"<path") > 5
+        else:
+            rows = list(csv.DictReader(io.StringIO(saved.decode())))
+            first = figure.evaluate("(c) => String(c.state.values[0])")
+            assert {row["kv_heads"] for row in rows} == {first, ""}  # lines of reference have none
+
+
+def test_code_is_off_until_it_is_switched_on_and_stays_on(browser, address):
+    context = browser.new_context()
+    with Visit(context, address, MOVED) as visit:
+        assert visit.tab.locator(".book-code pre").count() == 0
+        visit.tab.click(".code-switch")
+        visit.tab.locator(".book-code pre").first.wait_for(timeout=3000)
+        assert visit.tab.locator(".code-switch").get_attribute("aria-pressed") == "true"
+    with Visit(context, address, "chapters/token-cost") as visit:
+        visit.tab.locator(".book-code pre").first.wait_for(timeout=3000)
+        visit.tab.click(".code-switch")
+        visit.tab.wait_for_function("document.querySelectorAll('.book-code pre').length === 0")
+    context.close()
+
+
+def painted(pdf: bytes) -> int:
+    """How many paths a PDF paints."""
+    streams = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
+    return sum(len(re.findall(rb"(?<=\s)(?:S|s|f|f\*|B)(?=\s)", inflated(stream))) for stream in streams)
+
+
+def inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompress(stream)
+    except zlib.error:
+        return b""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_figure_is_on_paper(contexts, address, page):
     with Visit(contexts["light"], address, page) as visit:
-        with visit.draw().expect_download() as download:
-            visit.tab.click(".book-chart-csv")
-        assert download.value.suggested_filename == f"{page.rsplit('/', 1)[-1]}-figure-1.csv"
-        lines = Path(download.value.path()).read_text().splitlines()
-    assert len(lines) == 1 + sum(len(rows) for rows in spec["datasets"].values())
-    assert set(next(iter(spec["datasets"].values()))[0]) <= set(lines[0].split(","))
+        figures = visit.tab.locator(".book-chart").count()
+        if not figures:
+            return
+        whole = painted(visit.tab.pdf(format="A4"))
+        visit.tab.evaluate(
+            "document.querySelectorAll('.book-chart img').forEach((image) => { image.style.visibility = 'hidden'; })"
+        )
+        assert whole - painted(visit.tab.pdf(format="A4")) >= 15 * figures
+
+
+def test_the_site_works_in_a_folder_and_from_plain_files(contexts, site, tmp_path):
+    (tmp_path / "book").symlink_to(site)
+    with serving(tmp_path) as address, Visit(contexts["light"], f"{address}/book", MOVED) as visit:
+        moved_figure(visit).locator("input").press("Home")
+        moved_figure(visit).locator("svg").wait_for(timeout=10_000)
+        assert visit.errors == [] and visit.outside == []
+    with Visit(contexts["light"], f"file://{site}", MOVED) as visit:
+        moved_figure(visit).locator("input").press("Home")
+        moved_figure(visit).locator("svg").wait_for(timeout=10_000)
+        visit.tab.click(".code-switch")
+        visit.tab.locator(".book-code pre").first.wait_for(timeout=3000)
+        assert visit.errors == []
 
 
 def test_phone_menu_opens_and_leads_on(contexts, address):

@@ -7,6 +7,7 @@ pages need is taken from installed packages while building.
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import textwrap
@@ -19,9 +20,9 @@ from typing import Any
 from docutils import nodes
 from sphinx.errors import ExtensionError
 
-from llm_economics.site import mathml
+from llm_economics.site import aside, mathml, weight
 from llm_economics.site.openings import raise_opening
-from llm_economics.site.outputs import BookOutputs, fold_code, mark_verdict_cells
+from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
 
 __all__ = ["BookOutputs", "setup"]
 
@@ -33,21 +34,33 @@ _BUNDLE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_config_value("book_banner", {}, "html", dict)
+    app.add_config_value("book_site", _digest(), "env", str)  # pages are made again when what makes them has changed
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))
     app.connect("config-inited", _configure)
     app.connect("builder-inited", _start_bundle)
     app.connect("doctree-read", mark_verdict_cells)
     app.connect("doctree-read", raise_opening)
-    app.connect("doctree-read", fold_code)
+    app.connect("doctree-resolved", aside.set_aside, priority=900)
     app.connect("html-page-context", _page, priority=900)
-    app.connect("build-finished", _finish_bundle)
-    return {"version": version("llm-economics"), "parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("build-finished", _finish_bundle, priority=900)  # after the theme has written its own
+    return {
+        "version": version("llm-economics"),
+        "env_version": 2,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
+
+
+def _digest() -> str:
+    """A short name for everything in this folder."""
+    files = sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".js"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
 
 
 def _configure(app: Any, config: Any) -> None:
     # Not a folder _static in the book: Jupyter Book would load every script in it on every page.
     config.html_static_path.append(str(HERE / "static"))
-    config.templates_path.append(str(HERE / "templates"))
+    config.templates_path[:0] = [str(HERE / "templates"), str(HERE / "templates" / "components")]
     config.html_math_renderer = "mathml"
     config.html_favicon = str(HERE / "static" / "favicon.svg")
     known = bool(config.html_theme_options.get("repository_url"))
@@ -56,7 +69,7 @@ def _configure(app: Any, config: Any) -> None:
 
 def _start_bundle(app: Any) -> None:
     """Let another process make the Vega bundle while the pages are built; it takes seconds."""
-    app.book_bundle = None
+    app.book_bundle, app.book_waiting = None, {}
     if app.builder.format == "html" and not (Path(app.outdir) / "_static" / VEGA).exists():
         app.book_bundle = subprocess.Popen([sys.executable, "-c", _BUNDLE], stdout=subprocess.PIPE)
 
@@ -72,26 +85,47 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
         elif error is None:
             raise ExtensionError("vl_convert could not make the Vega bundle")
     if error is None and app.builder.format == "html":
-        for unused in (*static.rglob("*.map"), static / "scripts" / "fontawesome.js"):
-            unused.unlink(missing_ok=True)
+        aside.draw(app.book_waiting)
+        _slim(Path(app.outdir))
+
+
+def _slim(outdir: Path) -> None:
+    """Make the one style sheet and clear away what no page asks for, unless an earlier build has."""
+    static = outdir / "_static"
+    if (static / "site.css").exists() and not (static / "book.css").exists():
+        return
+    pages = [path.read_text(encoding="utf-8") for path in sorted(outdir.rglob("*.html")) if static not in path.parents]
+    gone = weight.missing(pages[0], static)
+    if gone:
+        raise ExtensionError(f"the theme has changed: {', '.join(gone)} not found; see llm_economics.site.weight")
+    scripts = [path.read_text(encoding="utf-8") for path in sorted((HERE / "static").glob("*.js"))]
+    (static / "site.css").write_text(weight.one_sheet(static, pages, scripts), encoding="utf-8")
+    weight.clear(static)
 
 
 def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """Chart scripts where there are charts; none of sphinx-thebe's anywhere, which name an outside host."""
-    app.add_css_file("book.css")
-    if doctree is not None and any(node.get("book_chart") for node in doctree.findall(nodes.raw)):
-        vega = context["pathto"](f"_static/{VEGA}", resource=True)
-        app.add_js_file("bookcharts.js", loading_method="defer", **{"data-vega": vega})
-    if doctree is not None and any("scorecard" in node.astext()[:2000] for node in doctree.findall(nodes.raw)):
+    """The scripts that a page needs, and the touches that its HTML needs."""
+    context["book_style"] = app.config.book_site
+    app.add_js_file("page.js", loading_method="defer")
+    raws = [] if doctree is None else list(doctree.findall(nodes.raw))
+    if any(node.get("book_chart") for node in raws):
+        lazy = {"data-vega": VEGA, "data-draw": "draw.js"}
+        given = {key: context["pathto"](f"_static/{name}", resource=True) for key, name in lazy.items()}
+        app.add_js_file("figures.js", loading_method="defer", **given)
+    if any("scorecard" in node.astext()[:2000] for node in raws):
         app.add_js_file("scorecard.js", loading_method="defer")
     # docutils gives bibliographies roles that today's ARIA no longer has.
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
     body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-    body = body.replace(' aria-label="Toggle hidden content"', "")  # the button says what it does
-    context["body"] = _banner(app.config.book_banner, context["pathto"]) + body
+    context["body"] = _banner(app.config.book_banner, context["pathto"]) + name_cells(body)
     context["metatags"] = context.get("metatags", "") + _description(doctree)
-    context["script_files"] = [script for script in context["script_files"] if not _is_thebe(script)]
-    context["css_files"] = [sheet for sheet in context["css_files"] if not _is_thebe(sheet)]
+    own = {path.name for path in (HERE / "static").glob("*.js")}
+    allowed = own | (set(weight.SEARCH_SCRIPTS) if page == "search" else set())
+    context["script_files"] = [script for script in context["script_files"] if _file_name(script) in allowed]
+
+
+def _file_name(script: Any) -> str:
+    return str(getattr(script, "filename", "") or "").rsplit("/", 1)[-1]
 
 
 def _description(doctree: nodes.document | None) -> str:
@@ -112,8 +146,3 @@ def _banner(banner: Mapping[str, str], pathto: Callable[[str], str]) -> str:
         "<p>Verdicts, numbers and charts are of this run; the text between them was written for the book’s own.</p>"
         "</aside>"
     )
-
-
-def _is_thebe(asset: Any) -> bool:
-    body = (getattr(asset, "attributes", None) or {}).get("body") or ""
-    return "thebe" in str(getattr(asset, "filename", "") or "") or "THEBE_JS_URL" in body

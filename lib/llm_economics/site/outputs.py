@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from myst_nb.core.render import MimeData
 from llm_economics.book.claims import stated_value
 from llm_economics.book.openings import OPENING_MIME, Opening
 from llm_economics.facts.units import show
+from llm_economics.site import charts
 
 CHART_MIME = "application/vnd.vegalite.v5+json"
 VERDICT_MIME = "application/vnd.llm-economics.verdict+json"
@@ -75,35 +76,57 @@ def _marked_cell(cell: re.Match[str]) -> str:
 
 
 def chart(renderer: Any, data: Any, spec: Mapping[str, Any]) -> list[nodes.Element]:
-    """A figure with title, controls, room for the drawing, the specification, and the SVG for pages without scripts."""
-    spec = dict(spec)
-    title = spec.pop("title", "")
-    title = title.get("text", "") if isinstance(title, Mapping) else title
-    title = " ".join(title) if isinstance(title, list) else title
-    moved = any("bind" in param for param in spec.get("params", ()))
-    if any(param["name"] == "readout" for param in spec.get("params", ())):
-        spec["layer"] = [layer for layer in spec["layer"] if layer.get("name") != "readout"]
-    used = json.dumps({key: value for key, value in spec.items() if key != "datasets"})
-    spec["datasets"] = {name: rows for name, rows in spec.get("datasets", {}).items() if json.dumps(name) in used}
-    if _rows(spec):
-        spec["height"] = 30 * _rows(spec)  # a number: Vega-Lite warns of steps beside a width that follows the page
-    text = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
-    label = escape(spec.get("description", ""))
-    controls = '<div class="book-chart-controls"></div>' if moved else ""
-    readout = '<output class="book-chart-readout" aria-live="polite"></output>' if moved else ""
+    """A figure with an address: title, control and read-out, the picture for everybody, and room for the drawing."""
+    cell = renderer.renderer.nb_client.notebook["cells"][data.cell_index]
+    name = f"figure-{cell['id']}" + (f"-{data.output_index}" if data.output_index else "")
+    moved = charts.moved(spec)
+    description = escape(spec.get("description", ""))
+    wide, small = dressed_picture(renderer, data), f"{name}.svg"
     opening = (
-        f'<figure class="book-chart" role="group" aria-label="{label}">'
-        f'<figcaption class="book-chart-title">{escape(title)}</figcaption>{controls}{readout}'
-        f'<div class="book-chart-view" style="min-height:{spec.get("height", 280) + 48}px"></div>'
-        f'<script type="application/json">{text}</script>'
-        '<p class="book-chart-links pst-js-only"><button type="button" class="book-chart-csv">Data (CSV)</button></p>'
-        "<noscript>"
+        f'<figure class="book-chart" id="{name}" aria-label="{description}">'
+        f'<figcaption class="book-chart-title">{escape(charts.title_of(spec))}</figcaption>'
+        f'{_control(moved, name) if moved else ""}<div class="book-chart-view">'
+    )
+    picture = nodes.raw("", "", format="html", book_picture={"wide": wide, "small": small, "alt": description})
+    saves = "".join(
+        f'<button type="button" data-save="{kind}">{kind.upper()}</button>' for kind in ("csv", "svg", "png")
+    )
+    closing = (
+        f'</div><p class="book-chart-links"><a class="book-chart-link" href="#{name}">Link to this figure</a>'
+        f'<span class="pst-js-only">{saves}</span></p></figure>'
     )
     return [
-        nodes.raw("", opening, format="html", book_chart=True),
-        *_picture(renderer, data, spec.get("description", "")),
-        nodes.raw("", "</noscript></figure>", format="html"),
+        nodes.raw("", opening, format="html", book_chart={"id": name, "spec": spec}),
+        picture,
+        nodes.raw("", closing, format="html"),
     ]
+
+
+def dressed_picture(renderer: Any, data: Any) -> str:
+    """The output's SVG as the page shows it, empty if it has none."""
+    svg = _bundle(renderer, data).get("image/svg+xml")
+    return charts.dressed("".join(svg)) if svg else ""
+
+
+def _control(moved: charts.Moved, name: str) -> str:
+    """The handle, its value, marks below it, and the large read-out: what a page shows before any script has run."""
+    last, label = len(moved.values) - 1, escape(moved.labels[moved.start])
+    marks = {"in the text": moved.start} | moved.marks
+    ticks = "".join(
+        f'<span class="book-chart-mark" style="--at:{place / max(last, 1):.4g}">{escape(text)}</span>'
+        for text, place in marks.items()
+    )
+    state = json.dumps(moved.state(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    return (
+        f'<div class="book-chart-controls"><label for="{name}-handle">{escape(moved.title)}</label>'
+        f'<div class="book-chart-slide"><input type="range" id="{name}-handle" min="0" max="{last}" step="1" '
+        f'value="{moved.start}" aria-valuetext="{label}" autocomplete="off">'
+        f'<div class="book-chart-marks" aria-hidden="true">{ticks}</div></div>'
+        f'<output class="book-chart-value" for="{name}-handle">{label}</output>'
+        '<button type="button" class="book-chart-reset" hidden>Reset</button></div>'
+        f'<output class="book-chart-readout" aria-live="polite">{escape(moved.readouts[moved.start])}</output>'
+        f'<script type="application/json" class="book-chart-state">{state}</script>'
+    )
 
 
 def _bundle(renderer: Any, data: Any) -> Mapping[str, Any]:
@@ -114,26 +137,6 @@ def _bundle(renderer: Any, data: Any) -> Mapping[str, Any]:
 
 def _has_own(renderer: Any, data: Any) -> bool:
     return data.output_index is not None and bool({VERDICT_MIME, RESULT_MIME} & set(_bundle(renderer, data)))
-
-
-def _picture(renderer: Any, data: Any, description: str) -> Iterable[nodes.Element]:
-    """The output's SVG as an image."""
-    svg = _bundle(renderer, data).get("image/svg+xml")
-    if not svg:
-        return []
-    picture = MimeData("image/svg+xml", "".join(svg), cell_metadata=data.cell_metadata, line=data.line)
-    made = renderer.render_image(picture)
-    for image in made:
-        image["alt"] = description
-    return made
-
-
-def _rows(view: Mapping[str, Any]) -> int:
-    """The number of names on a vertical axis, 0 if it has none."""
-    y = view.get("encoding", {}).get("y", {})
-    if y.get("type") == "nominal" and isinstance(y.get("sort"), list):
-        return len(y["sort"])
-    return max((_rows(layer) for layer in view.get("layer", ())), default=0)
 
 
 def verdict(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
@@ -195,18 +198,34 @@ def mark_verdict_cells(app: Any, doctree: nodes.document) -> None:
             cell["classes"] += ["verdict-cell", f"is-{_slug(text)}"]
 
 
-def fold_code(app: Any, doctree: nodes.document) -> None:
-    """Put hidden cells that show nothing behind the switch of the hidden cell that follows."""
-    for cell in list(doctree.findall(_is_hidden_code)):
-        follower = cell.next_node(descend=False, siblings=True)
-        if len(cell.children) == 1 and follower is not None and _is_hidden_code(follower):
-            follower.children[0].insert(0, cell.children[0].children)
-            cell.parent.remove(cell)
+def name_cells(html: str) -> str:
+    """Write on each cell of a table what the head of its column says, for phones, which show rows as cards."""
+    return re.sub(r"<table\b.*?</table>", _name_cells_of_table, html, flags=re.DOTALL)
 
 
-def _is_hidden_code(node: nodes.Node) -> bool:
-    """Whether a node is a code cell of which the code, and only that, is hidden."""
-    return isinstance(node, nodes.container) and bool(node.children) and node.get("hide_mode") == "input"
+def _name_cells_of_table(table: re.Match[str]) -> str:
+    head, marked, body = table[0].partition("</thead>")
+    lines = re.findall(r"<tr\b.*?</tr>", head, re.DOTALL)
+    if not marked or not lines or "colspan" in table[0] or "rowspan" in table[0]:
+        return table[0]
+    heads = [_plain(cell) for cell in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", lines[-1], re.DOTALL)]
+
+    def row(found: re.Match[str]) -> str:
+        names = iter(heads)
+        return re.sub(r"<(t[hd])\b", lambda cell: _named(cell[1], next(names, "")), found[0])
+
+    opened = re.sub(r'(<table\b[^>]*?\bclass=")', r"\1cards ", head, count=1)
+    opened = opened if opened != head else head.replace("<table", '<table class="cards"', 1)
+    return opened + marked + re.sub(r"<tr\b.*?</tr>", row, body, flags=re.DOTALL)
+
+
+def _named(tag: str, head: str) -> str:
+    return f'<{tag} data-head="{head}"' if head else f"<{tag}"
+
+
+def _plain(html: str) -> str:
+    """The text of some HTML, as an attribute may hold it."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split()).replace('"', "&quot;")
 
 
 def _slug(text: str) -> str:

@@ -1,0 +1,244 @@
+"""A chart's specification as the page needs it: what moves, what is hovered, how it looks on a phone and in the dark.
+
+Nothing here draws. Notebooks store each chart's specification and SVG; this module turns them into what the page shows
+before (:func:`dressed`, :func:`narrow`) and after (:func:`interactive`) a reader touches the figure.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from llm_economics.book.figures import GRID, INK, MUTED, PALETTE
+from llm_economics.facts.units import show
+
+DARK = {
+    INK: "#d6dce3",
+    MUTED: "#9ba6b2",
+    GRID: "#343b44",
+    **dict(zip(PALETTE, ("#56a8e6", "#f0883e", "#35b98f", "#dc8fc8", "#c9a64f", "#a3a3a3"), strict=True)),
+}
+"""Colours of figures on a dark page, each at least 4.5:1 against it."""
+
+SVG = "{http://www.w3.org/2000/svg}"
+ElementTree.register_namespace("", SVG[1:-1])
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+
+NARROW = 340
+"""Width in pixels of the figures that phones show."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a reader moves in a figure: the values, what is read out at each, and where the text stands."""
+
+    name: str
+    title: str
+    values: list[Any]
+    labels: list[str]
+    start: int
+    readouts: list[str]
+    titles: list[str]
+    marks: dict[str, int]
+
+    def state(self) -> dict[str, Any]:
+        """What the page's script needs of it."""
+        keys = ("name", "title", "values", "labels", "start", "readouts", "titles")
+        return {key: getattr(self, key) for key in keys if getattr(self, key)} | {"start": self.start}
+
+
+def title_of(spec: Mapping[str, Any]) -> str:
+    """The title in one line."""
+    title = spec.get("title", "")
+    title = title.get("text", "") if isinstance(title, Mapping) else title
+    return " ".join(title) if isinstance(title, list) else str(title)
+
+
+def moved(spec: Mapping[str, Any]) -> Moved | None:
+    """The control of a chart that a reader moves, None if it stands still."""
+    bound = next((param for param in spec.get("params", ()) if "bind" in param), None)
+    if bound is None:
+        return None
+    bind, own = bound["bind"], spec.get("usermeta", {}).get("book", {})
+    values = bind["options"] if bind["input"] == "select" else _steps(bind["min"], bind["max"], bind["step"])
+    labels = [str(label) for label in bind.get("labels") or map(show, values)]
+    start = min(range(len(values)), key=lambda i: _distance(values[i], bound["value"]))
+    said = next((param["expr"] for param in spec["params"] if param["name"] == "readout"), "[]")
+    readouts, _ = json.JSONDecoder().raw_decode(said)
+    return Moved(
+        bound["name"], bind["name"], values, labels, start, readouts, own.get("titles", []), own.get("marks", {})
+    )
+
+
+def _steps(low: float, high: float, step: float) -> list[float]:
+    """The values of an evenly spaced slider, without what binary fractions add."""
+    return [float(f"{low + i * step:.6g}") for i in range(round((high - low) / step) + 1)]
+
+
+def _distance(a: Any, b: Any) -> float:
+    return abs(a - b) if isinstance(a, (int, float)) and isinstance(b, (int, float)) else float(a != b)
+
+
+def interactive(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification that the page draws: title, control and readout are the page's, lines are met from nearby."""
+    spec = copy.deepcopy(dict(spec))
+    for key in ("title", "usermeta"):
+        spec.pop(key, None)
+    for param in spec.get("params", ()):
+        param.pop("bind", None)
+    if "layer" in spec:
+        spec["layer"] = [layer for layer in spec["layer"] if layer.get("name") != "readout"]
+    axes = {field: title for field, title in _axis_titles(spec)}
+    for view in list(_views(spec)):
+        _name_tooltips(view, axes)
+        _meet_from_nearby(view)
+    used = json.dumps({key: value for key, value in spec.items() if key != "datasets"})
+    spec["datasets"] = {name: rows for name, rows in spec.get("datasets", {}).items() if json.dumps(name) in used}
+    if rows(spec):
+        spec["height"] = 30 * rows(spec)  # a number: Vega-Lite warns of steps beside a width that follows the page
+    return spec
+
+
+def _views(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield spec
+    for key in ("layer", "hconcat", "vconcat", "concat"):
+        for part in spec.get(key, ()):
+            yield from _views(part)
+
+
+def _axis_titles(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for view in _views(spec):
+        for channel in ("x", "y"):
+            encoding = view.get("encoding", {}).get(channel, {})
+            if encoding.get("field") and encoding.get("title"):
+                yield encoding["field"], re.sub(r"\s*\(log scale[^)]*\)", "", encoding["title"])
+
+
+def _name_tooltips(view: dict[str, Any], axes: Mapping[str, str]) -> None:
+    """Call what a tooltip shows as its axis calls it, unit and all."""
+    tips = view.get("encoding", {}).get("tooltip")
+    for tip in tips if isinstance(tips, list) else ():
+        tip["title"] = axes.get(tip.get("field"), tip.get("title"))
+
+
+def _mark(view: Mapping[str, Any]) -> str:
+    mark = view.get("mark", "")
+    return mark.get("type", "") if isinstance(mark, Mapping) else mark
+
+
+def _meet_from_nearby(view: dict[str, Any]) -> None:
+    """Beside each line that has tooltips, unseen points that carry them: the page shows the one nearest the pointer."""
+    encoding = view.get("encoding", {})
+    if _mark(view) != "line" or not encoding.get("tooltip"):
+        return
+    mark = view.pop("mark")
+    del view["encoding"]
+    met = {key: encoding[key] for key in ("x", "y", "color", "tooltip") if key in encoding}
+    line = {"mark": mark, "encoding": {key: value for key, value in encoding.items() if key != "tooltip"}}
+    view["layer"] = [line, {"mark": {"type": "point", "size": 90, "opacity": 0, "aria": False}, "encoding": met}]
+
+
+def rows(view: Mapping[str, Any]) -> int:
+    """The number of names on a vertical axis, 0 if it has none."""
+    y = view.get("encoding", {}).get("y", {})
+    if y.get("type") == "nominal" and isinstance(y.get("sort"), list):
+        return len(y["sort"])
+    return max((rows(layer) for layer in view.get("layer", ())), default=0)
+
+
+def narrow(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification for a picture that a phone can read: as wide as its screen, titles of axes in several lines."""
+    spec = copy.deepcopy(dict(spec))
+    for key in ("title", "usermeta"):
+        spec.pop(key, None)
+    if "layer" in spec:
+        spec["layer"] = [layer for layer in spec["layer"] if layer.get("name") != "readout"]
+    for view in _views(spec):
+        x = view.get("encoding", {}).get("x", {})
+        if isinstance(x.get("title"), str):
+            x["title"] = textwrap.wrap(x["title"], 44)
+        y = view.get("encoding", {}).get("y", {})
+        if isinstance(y.get("title"), str):
+            y["title"] = textwrap.wrap(y["title"], 44)
+    config = spec["config"] = spec.get("config", {})
+    config["axisX"] = config.get("axisX", {}) | {"tickCount": 4, "labelOverlap": True, "titleAnchor": "end"}
+    config["axis"] = config.get("axis", {}) | {"labelLimit": 130}
+    config["legend"] = config.get("legend", {}) | {"columns": 2 if _longest_series(spec) < 24 else 1, "labelLimit": 320}
+    config["padding"] = 2
+    if rows(spec):
+        spec["height"] = 30 * rows(spec)
+    fits = {"type": "fit-x", "contains": "padding"}
+    return spec | ({"width": NARROW, "autosize": fits} if "mark" in spec or "layer" in spec else {})
+
+
+def _longest_series(spec: Mapping[str, Any]) -> int:
+    """Letters of the longest name in a legend."""
+    fields = {
+        v["encoding"]["color"]["field"] for v in _views(spec) if v.get("encoding", {}).get("color", {}).get("field")
+    }
+    named = (row.get(field) for data in spec.get("datasets", {}).values() for row in data for field in fields)
+    return max((len(str(name)) for name in named if name is not None), default=0)
+
+
+def dressed(svg: str) -> str:
+    """A picture less title and read-out, which the page writes, that turns dark with the element that holds it."""
+    root = ElementTree.fromstring(svg)
+    if root[0].tag.endswith("rect"):
+        root.remove(root[0])  # the white ground
+    _cut(root)
+    for element in root.iter():
+        for key in [key for key in element.attrib if key.startswith("aria-") or key in ("role", "pointer-events")]:
+            del element.attrib[key]
+    text = ElementTree.tostring(root, encoding="unicode")
+    kinds = [(kind, light, dark) for light, dark in DARK.items() for kind in ("fill", "stroke")]
+    rules = "".join(
+        f'[{kind}="{light}"]{{{kind}:{dark}}}' for kind, light, dark in kinds if f'{kind}="{light}"' in text
+    )
+    style = f"<style>@media (prefers-color-scheme:dark){{{rules}}}</style>" if rules else ""
+    return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + style, text, count=1)
+
+
+def _cut(root: ElementTree.Element) -> None:
+    """Remove title and read-out of a picture, and the room that they took."""
+    top, body = 0.0, next((part for part in root if "transform" in part.attrib), None)
+    for parent in list(root.iter()):
+        for part in list(parent):
+            kind = part.get("class", "")
+            if body is not None and ("role-title" in kind.split() or "readout_marks" in kind):
+                text = next((inner for inner in part.iter() if inner.tag == f"{SVG}text"), None)
+                group = next(
+                    (inner for inner in part.iter() if inner.tag == f"{SVG}g" and "transform" in inner.attrib), None
+                )
+                if text is not None:
+                    lines = max(1, len(text))
+                    down = _down(body) + (_down(group) if group is not None else 0) + _down(text)
+                    top = max(top, down + 17 * (lines - 1) + 5)
+                parent.remove(part)
+    if top:
+        width, height = float(root.get("width")), float(root.get("height"))
+        root.set("viewBox", f"0 {top:g} {width:g} {height - top:g}")
+        root.set("height", f"{height - top:g}")
+
+
+def _down(element: ElementTree.Element) -> float:
+    """How far an element's transform moves it down."""
+    found = re.search(r"translate\([^,)]+,\s*(-?[\d.]+)\)", element.get("transform", ""))
+    return float(found[1]) if found else 0.0
+
+
+def size(svg: str) -> tuple[int, int]:
+    """Width and height of a picture in pixels, for a page that keeps its place."""
+    found = re.search(r'<svg[^>]*?\bwidth="([\d.]+)"[^>]*?\bheight="([\d.]+)"', svg)
+    return (math.ceil(float(found[1])), math.ceil(float(found[2]))) if found else (NARROW, 280)
+
+
+def data_rows(spec: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """All rows of all datasets."""
+    return [row for data in spec.get("datasets", {}).values() for row in data]

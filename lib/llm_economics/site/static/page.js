@@ -1,0 +1,118 @@
+// What every page does: colour mode, side bars, search, the switch for code, tables on a phone, copies of commands.
+(function () {
+  "use strict";
+  const root = document.documentElement;
+  const find = (selector, within) => (within || document).querySelector(selector);
+  const all = (selector, within) => [...(within || document).querySelectorAll(selector)];
+  const keep = (name, value) => { try { localStorage.setItem(name, value); } catch (error) { /* a page without storage forgets */ } };
+  const here = document.currentScript.src;
+
+  // The page's own script beside it (code, figures), asked for once.
+  const name = (location.pathname.split("/").slice(-1 - (root.dataset.content_root.match(/\.\.\//g) || []).length).join("/") || "index")
+    .replace(/\.html$/, "").replace(/(^|\/)$/, "$1index");
+  let aside = null;
+  window.bookAside = function () {
+    aside = aside || new Promise(function (resolve, reject) {
+      const script = document.createElement("script");
+      script.src = new URL("pages/" + name + ".js", here);
+      script.onload = () => resolve(window.bookPage);
+      script.onerror = () => reject(new Error("the page's own data could not be loaded"));
+      document.head.append(script);
+    });
+    return aside;
+  };
+
+  // One line above the text, for what an address asked and the page cannot do.
+  window.bookSay = function (text) {
+    const line = find(".book-notice") || document.createElement("p");
+    line.className = "book-notice";
+    line.setAttribute("role", "status");
+    line.textContent = (line.textContent ? line.textContent + " " : "") + text;
+    find(".bd-article").prepend(line);
+  };
+
+  // Light, dark, or as the system has it.
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  function colour() {
+    const mode = root.dataset.mode;
+    root.dataset.theme = mode !== "auto" ? mode : dark.matches ? "dark" : "light";
+  }
+  dark.addEventListener("change", colour);
+  for (const button of all(".theme-switch-button")) {
+    button.addEventListener("click", function () {
+      const modes = dark.matches ? ["auto", "light", "dark"] : ["auto", "dark", "light"];
+      root.dataset.mode = modes[(modes.indexOf(root.dataset.mode) + 1) % 3];
+      keep("mode", root.dataset.mode);
+      colour();
+    });
+  }
+
+  // Side bars: beside the text where there is room, else in a dialog.
+  function sidebar(button, bar, dialog, wide) {
+    if (!button || !bar || !dialog) { return; }
+    button.addEventListener("click", function () {
+      if (wide && matchMedia("(min-width: 992px)").matches) { bar.classList.toggle("pst-sidebar-hidden"); return; }
+      dialog.append(...bar.childNodes);
+      for (const kind of [...bar.classList]) { dialog.classList.add(kind); }
+      dialog.showModal();
+    });
+    dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("a")) { dialog.close(); } });
+    dialog.addEventListener("close", () => bar.append(...dialog.childNodes));
+  }
+  sidebar(find(".primary-toggle"), find("#pst-primary-sidebar"), find("#pst-primary-sidebar-modal"), true);
+  sidebar(find(".secondary-toggle"), find("#pst-secondary-sidebar"), find("#pst-secondary-sidebar-modal"), false);
+
+  // Search: a field in a dialog; what it searches is fetched when the field is first focused.
+  const asked = find("#pst-search-dialog");
+  if (asked) {
+    const field = find("input[type=search]", asked);
+    const open = function () { if (!asked.open) { asked.showModal(); } field.focus(); };
+    all(".search-button__button").forEach((button) => button.addEventListener("click", open));
+    document.addEventListener("keydown", function (event) {
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); open(); }
+    });
+    asked.addEventListener("click", (event) => { if (event.target === asked) { asked.close(); } });
+    field.addEventListener("focus", function () {
+      const script = document.createElement("script");
+      script.src = new URL("search.js", here);
+      script.onerror = () => script.remove();
+      document.head.append(script);
+    }, { once: true });
+  }
+
+  // Code: off until it is asked for, on every page until it is switched off.
+  async function code() {
+    const on = root.dataset.code === "on";
+    all(".code-switch").forEach((button) => button.setAttribute("aria-pressed", String(on)));
+    const places = all(".book-code");
+    if (!on) { places.forEach((place) => place.replaceChildren()); return; }
+    if (!places.length) { return; }
+    const page = await window.bookAside();
+    if (root.dataset.code !== "on") { return; }
+    places.forEach(function (place, number) { place.innerHTML = page.code[number] || ""; });
+    all("pre", document).forEach((block) => { block.tabIndex = 0; });
+  }
+  for (const button of all(".code-switch")) {
+    button.addEventListener("click", function () {
+      if (root.dataset.code === "on") { delete root.dataset.code; } else { root.dataset.code = "on"; }
+      keep("code", root.dataset.code || "off");
+      code();
+    });
+  }
+  code();
+
+  // Commands can be copied.
+  for (const block of all("div.highlight-bash, div.highlight-console, .book-rerun")) {
+    if (!navigator.clipboard) { break; }
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "book-copy";
+    button.textContent = "Copy";
+    button.addEventListener("click", async function () {
+      await navigator.clipboard.writeText(find("pre", block).textContent.trim());
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+    block.append(button);
+  }
+})();
