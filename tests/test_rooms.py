@@ -17,7 +17,8 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing blocks architecture parallelism serving training speculation services cost attribution",
+        "elementwise hardware routing blocks architecture parallelism splits serving training speculation services "
+        "cost attribution",
     ),
     "checkpoints": (1, "config files quantisation families stored"),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
