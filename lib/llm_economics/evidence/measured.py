@@ -506,12 +506,8 @@ def _chip(setting: Setting) -> str:
 
 def nearest(setting: Setting, how_many: int = 3) -> tuple[Neighbour, ...]:
     """Published rows that are most like a setting; each differs from the next in configuration."""
-    rows = published()
-    if not len(rows.settings):
-        return ()
-    apart = np.abs(rows.features - np.array(_features(setting))).sum(axis=1) + 0.3 * (rows.names != _chip(setting))
-    found, seen = [], set()
-    for place in np.argsort(apart, kind="stable"):
+    rows, found, seen = published(), [], set()
+    for place in _by_likeness(setting):
         other = rows.settings[place]
         key = (other.deployment, other.concurrency, other.input_tokens, other.output_tokens)
         if key in seen:
@@ -529,6 +525,15 @@ def nearest(setting: Setting, how_many: int = 3) -> tuple[Neighbour, ...]:
         if len(found) == how_many:
             break
     return tuple(found)
+
+
+def _by_likeness(setting: Setting) -> np.ndarray:
+    """Numbers of the published rows, the one most like a setting first."""
+    rows = published()
+    if not len(rows.settings):
+        return np.array([], dtype=int)
+    apart = np.abs(rows.features - np.array(_features(setting))).sum(axis=1) + 0.3 * (rows.names != _chip(setting))
+    return np.argsort(apart, kind="stable")
 
 
 def label(setting: Setting) -> str:
@@ -629,17 +634,25 @@ def _against_the_floor(setting: Setting, of: Mapping[str, float]) -> list[Doubt]
 YOURS, THEIRS = "your measurement", "published"
 
 
-def points(found: Sequence[Answer]) -> pandas.DataFrame:
-    """Forecast and measured milliseconds a token of answers and of the published rows, for a picture."""
+def points(found: Sequence[Answer], near: int | None = None) -> pandas.DataFrame:
+    """Forecast and measured milliseconds a token of answers and of the published rows, for a picture.
+
+    ``near`` keeps of the published rows the so many that are most like each answer; None keeps all.
+    """
+    settings = [answer.setting for answer in found if answer.setting]
     rows = [
         (YOURS, label(a.setting), a.setting.seconds, a.value_s, a.low_s, a.high_s, a.setting.result.file)
         for a in found
         if a.setting
     ]
     others = published()
+    places = range(len(others.settings))
+    if near is not None:
+        places = sorted({int(place) for setting in settings for place in _by_likeness(setting)[:near]})
     rows += [
-        (THEIRS, label(setting), setting.seconds, value, None, None, setting.result.date)
-        for setting, value in zip(others.settings, others.forecast_s, strict=True)
+        (THEIRS, label(one), one.seconds, others.forecast_s[place], None, None, one.result.date)
+        for place in places
+        for one in [others.settings[place]]
     ]
     frame = pandas.DataFrame(rows, columns=["whose", "what", "measured_ms", "forecast_ms", "low_ms", "high_ms", "from"])
     times_ = ["measured_ms", "forecast_ms", "low_ms", "high_ms"]
