@@ -79,8 +79,18 @@ def test_each_kernel_has_a_process_namespace_seed_folder_and_environment_of_its_
 
 @forked
 def test_outputs_are_those_of_an_ordinary_kernel_byte_by_byte(tmp_path, monkeypatch):
-    source = ROOT / "chapters" / "expert-routing.ipynb"
+    cells = [
+        "import math, pandas as pd\nfrom llm_economics import facts\nfrom llm_economics.book import figures\n"
+        "from llm_economics.book.claims import record\nfrom llm_economics.facts.units import Q",
+        "chips = facts.load('hardware')[['chip', 'mem_gb', 'mem_bw_TBps']].head(9)\nchips",
+        "record('ratio', (chips.mem_gb / chips.mem_bw_TBps).mean(), 'GB/(TB/s)')",
+        "figures.bars(chips, 'chip', 'mem_gb', title='Memory', description='Memory of nine parts.', x_title='GB')",
+        "print(Q(3, 'FLOP') / Q(7, 's'), math.pi, {*'warm'} == {*'mraw'})\nimport sys; print('said', file=sys.stderr)",
+    ]
+    source = tmp_path / "some.ipynb"
+    source.write_text(nbformat.writes(new_notebook(cells=[new_code_cell(c, id=f"c{i}") for i, c in enumerate(cells)])))
     warm = nbformat.writes(notebooks.execute(source))
+    assert "<svg" in warm and "vegalite" in warm
     monkeypatch.setenv("LLM_ECONOMICS_KERNELS", "ordinary")
     monkeypatch.setenv("LLM_ECONOMICS_CACHE", "off")
     assert nbformat.writes(notebooks.execute(source)) == warm

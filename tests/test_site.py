@@ -340,8 +340,6 @@ def test_a_broken_formula_stops_the_build():
 
 def test_every_verdict_has_its_colours():
     sheet = (Path(outputs.__file__).parent / "static" / "book.css").read_text()
-    assert outputs.VERDICTS == claims.VERDICTS
-    assert (outputs.VERDICT_MIME, outputs.RESULT_MIME) == (claims.VERDICT_MIME, claims.RESULT_MIME)
     for verdict in claims.VERDICTS:
         assert re.search(rf"\.is-{verdict.replace(' ', '-')}\b", sheet), verdict
 

@@ -146,6 +146,7 @@ def _record(answer: Answer) -> dict[str, Any]:
         "low_ms": 1e3 * answer.low_s,
         "high_ms": 1e3 * answer.high_s,
         "ratio": answer.ratio,
+        "ttft_forecast_ms": dict(zip(("floor", "value", "low", "high"), (1e3 * s for s in answer.ttft_s), strict=True)),
         "mbu": answer.mbu,
         "mfu": answer.mfu,
         "binds": answer.binds,
@@ -247,14 +248,17 @@ def _card(answer: Answer) -> str:
         "not in the file": ", ".join(options),
         "measured": f"{_digits(1e3 * measured)} ms a token: {MEANINGS[setting.result.tpot.meaning]}",
         "  from": setting.result.tpot.where,
-        "floor": f"{_digits(1e3 * answer.floor_s)} ms, bound by {answer.binds}",
-        "forecast": f"{value} ms ({low} to {high}): {_digits(answer.ratio)} x the measured",
+        "floor": f"{_digits(1e3 * answer.floor_s)} ms",
+        "forecast": f"{value} ms ({low} to {high}): {_digits(answer.ratio)} x the measured; {answer.binds} take most",
         "uses": f"{answer.mbu:.1%} of the memory bandwidth, {answer.mfu:.1%} of the arithmetic",
         "speed": f"{_digits(1 / measured)} tokens/s for each user, "
         f"{_digits(answer.output_per_s / where.accelerators)} for each accelerator",
     }
     if result.ttft:
-        facts["first token"] = _spread(result.ttft)
+        low, high = (_digits(1e3 * seconds) for seconds in answer.ttft_s[2:])
+        facts["first token"] = (
+            f"{_spread(result.ttft)}; forecast {_digits(1e3 * answer.ttft_s[1])} ms ({low} to {high})"
+        )
     for key, figure in result.says.items():
         if key in ("tpot", "itl") and figure.meaning != setting.result.tpot.meaning:
             facts[f"its own {key.upper()}"] = f"{_spread(figure)}: {MEANINGS[figure.meaning]}"

@@ -20,18 +20,13 @@ import numpy as np
 import pandas
 
 from llm_economics import facts
-from llm_economics.evidence import calibration, deployments, readers, scores
+from llm_economics.evidence import deployments, readers, scores
+from llm_economics.evidence import services as evidence
 from llm_economics.evidence.results import Doubt, Figure, Result
-from llm_economics.formulas import serving
+from llm_economics.formulas import services, serving
 from llm_economics.formulas.elementwise import ParameterError, check_range
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, System, bytes_per_value
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, System
 from llm_economics.formulas.parallelism import Split
-
-PREFILL_MFU = 0.5
-"""Model FLOPs utilisation of reading prompts that the forecast takes."""
-
-ARITHMETIC = {"fp4": ("fp4", "fp8", "bf16", "fp16"), "fp8": ("fp8", "bf16", "fp16"), "int8": ("int8", "bf16", "fp16")}
-"""Formats that weights of a format are multiplied in, the fastest first; all others in 16 bits."""
 
 OWN = "own_measurements"
 """Name of the file that a reader's measurements are kept in."""
@@ -57,7 +52,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model on a system in its formats and split: what a floor and a forecast need beside the load."""
+    """A model on a system in its formats and split: what a floor and a forecast need beside the load.
+
+    ``drafted`` tokens are verified in each step; ``decode_only`` timings have no prompts read between the steps.
+    """
 
     model: str
     system: str
@@ -67,6 +65,8 @@ class Deployment:
     kv: str
     tensor: int
     expert: int
+    drafted: float = 0
+    decode_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +98,25 @@ class Setting:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds per output token: the floor, a forecast and its interval; and the floor of the time to a first token."""
+    """Arrays of loads, seconds: floor, forecast and interval of the time per output token, and what it consists of.
+
+    ``first_*`` are those of the time to the first token; ``memory_s`` and ``compute_s`` what a decode step takes at the
+    full bandwidth and the full arithmetic, ``prompt_s`` the same for one prompt; ``sequences`` are what memory holds.
+    """
 
     floor_s: np.ndarray
     value_s: np.ndarray
     low_s: np.ndarray
     high_s: np.ndarray
     first_floor_s: np.ndarray
+    first_value_s: np.ndarray
+    first_low_s: np.ndarray
+    first_high_s: np.ndarray
     memory_s: np.ndarray
     compute_s: np.ndarray
-    link_s: np.ndarray
+    prompt_s: np.ndarray
+    sequences: np.ndarray
+    binds: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +137,10 @@ class Neighbour:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A result judged; ``why_not`` says in one line what is missing where it could not be."""
+    """A result judged; ``why_not`` says in one line what is missing where it could not be.
+
+    ``ttft_s`` are floor, forecast and interval of the time to the first token; ``binds`` is what takes most of a step.
+    """
 
     result: Result
     setting: Setting | None = None
@@ -136,6 +148,7 @@ class Answer:
     value_s: float | None = None
     low_s: float | None = None
     high_s: float | None = None
+    ttft_s: tuple[float, float, float, float] | None = None
     binds: str = ""
     mbu: float | None = None
     mfu: float | None = None
@@ -186,19 +199,14 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
     weights = _weights(result, given, taken)
     tensor = _degree("tensor", result.tensor, given.tensor, count, count, taken)
     expert = _degree("expert", result.expert, given.expert, 1, count, taken)
-    peaks = (_own_system(system) if _is_file(system) else _catalog_system(system, 1)).accelerator.peak_flops
+    chip = (_own_system(system) if _is_file(system) else _catalog_system(system, 1)).accelerator
     row = result.row or {}
     said = row.get("arithmetic") or given.arithmetic
-    arithmetic = _format("arithmetic", said) if said else ""
-    if not arithmetic:
-        usual = ARITHMETIC.get(weights, ("bf16", "fp16"))
-        arithmetic = next((one for one in usual if one in peaks), "")
-        taken["arithmetic"] = "by the weights and the chip"
-    else:
-        taken["arithmetic"] = "file" if row.get("arithmetic") else "option"
-    if arithmetic not in peaks:
-        known = ", ".join(peaks)
-        raise ParameterError(f"arithmetic = {arithmetic or weights!r} is not allowed on {system}: it has {known}")
+    arithmetic = _format("arithmetic", said) if said else services.arithmetic_for(weights, chip)
+    taken["arithmetic"] = "by weights and chip" if not said else "file" if row.get("arithmetic") else "option"
+    if arithmetic not in chip.peak_flops:
+        known = ", ".join(chip.peak_flops)
+        raise ParameterError(f"arithmetic = {arithmetic!r} is not allowed on {system}: it has {known}")
     said = row.get("kv") or given.kv
     kv = _format("kv", said) if said else ""
     taken["kv"] = (
@@ -208,8 +216,9 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
         if kv
         else "as engines do by default: 8 bits where the weights have fewer than 16"
     )
-    kv = kv or ("fp8" if bytes_per_value(weights) < 2 else "bf16")
-    return Deployment(name, system, count, weights, arithmetic, kv, tensor, expert)
+    kv = kv or ("fp8" if services.bits(weights) < 16 else "bf16")
+    drafted = deployments.DRAFTED if result.speculation else 0
+    return Deployment(name, system, count, weights, arithmetic, kv, tensor, expert, drafted, result.decode_only)
 
 
 def _degree(name: str, own: int | None, option: int | None, default: int, most: int, taken: dict[str, str]) -> int:
@@ -387,32 +396,35 @@ def _where(deployment: Deployment) -> tuple[serving.ServedModel, System, Split]:
         system = replace(_own_system(deployment.system), accelerators=count)
     else:
         system = _catalog_system(deployment.system, count)
-    if not served.is_moe:
-        expert = 1
-    data = count // tensor
-    return served, system, Split(tensor=tensor, data=data, expert=expert, expert_tensor=max(1, count // expert))
+    return served, system, deployments.split(tensor, count // tensor, expert if served.is_moe else 1)
 
 
 def times(deployment: Deployment, concurrency, prompt, output) -> Times:
-    """Floor, forecast and interval for arrays of loads.
-
-    The forecast is a decode step at the mean context, and for each token the ``concurrency`` ÷ ``output`` prompts that
-    a steady stream of requests has to have read.
-    """
+    """Floor, forecast and interval for arrays of loads, as ``llm-economics service`` has them."""
     served, system, split = _where(deployment)
-    batch, prompt, output = np.maximum(concurrency, 1.0), np.asarray(prompt), np.asarray(output)
-    context, precision = prompt + output / 2, deployment.arithmetic
-    step = serving.decode(served, system, batch, context, split, precision=precision)
-    expected = calibration.expected_decode(served, system, batch, context, split, precision=precision)
-    read = serving.prefill(served, system, 1, np.maximum(prompt, 1.0), split, precision=precision, links=False)
-    reading = np.maximum(read.step.compute_s / PREFILL_MFU / split.data, read.seconds / split.data)
-    between = np.where(prompt > 0, batch * reading / output, 0.0)
-    floor = np.asarray(step.seconds)
-    parts = (expected.value_s, expected.low_s, expected.high_s)
-    value, low, high = (np.maximum(part + between, floor) for part in parts)
-    shape = np.shape(floor + batch + context)
-    columns = (floor, value, low, high, read.step.compute_s, step.step.memory_s, step.step.compute_s, step.step.link_s)
-    return Times(*(np.broadcast_to(np.asarray(column, dtype=float), shape) for column in columns))
+    users, prompt, output = (np.maximum(value, 1.0) for value in (concurrency, prompt, output))
+    formats = {"weights": deployment.weights, "arithmetic": deployment.arithmetic, "kv": deployment.kv}
+    plain = _served(_catalog(deployment.model), "bf16", "bf16")
+    found = services.forecast(plain, system, users, prompt, output, split, **formats, drafted=deployment.drafted)
+    factors = evidence.interval(plain, system.accelerator)
+    value = np.maximum(found.terms.decode_s, found.tpot_floor_s) if deployment.decode_only else found.tpot_s
+    precision = {"precision": deployment.arithmetic}
+    step = serving.decode(served, system, found.sequences, prompt + output / 2, split, **precision).step
+    read = serving.prefill(served, system, 1, prompt, split, **precision, links=False).step
+
+    def band(floor, value, factor):
+        return floor, value, np.maximum(factor[0] * value, floor), factor[1] * value
+
+    columns = (
+        *band(found.tpot_floor_s, value, factors["tpot"]),
+        *band(found.ttft_floor_s, found.ttft_s, factors["ttft"]),
+        step.memory_s,
+        step.compute_s,
+        read.compute_s,
+        found.sequences,
+        found.terms.binds,
+    )
+    return Times(*np.broadcast_arrays(*columns, users)[: len(columns)])
 
 
 def _grouped(settings: Sequence[Setting]) -> list[dict[str, float]]:
@@ -506,12 +518,8 @@ def _chip(setting: Setting) -> str:
 
 def nearest(setting: Setting, how_many: int = 3) -> tuple[Neighbour, ...]:
     """Published rows that are most like a setting; each differs from the next in configuration."""
-    rows = published()
-    if not len(rows.settings):
-        return ()
-    apart = np.abs(rows.features - np.array(_features(setting))).sum(axis=1) + 0.3 * (rows.names != _chip(setting))
-    found, seen = [], set()
-    for place in np.argsort(apart, kind="stable"):
+    rows, found, seen = published(), [], set()
+    for place in _by_likeness(setting):
         other = rows.settings[place]
         key = (other.deployment, other.concurrency, other.input_tokens, other.output_tokens)
         if key in seen:
@@ -529,6 +537,15 @@ def nearest(setting: Setting, how_many: int = 3) -> tuple[Neighbour, ...]:
         if len(found) == how_many:
             break
     return tuple(found)
+
+
+def _by_likeness(setting: Setting) -> np.ndarray:
+    """Numbers of the published rows, the one most like a setting first."""
+    rows = published()
+    if not len(rows.settings):
+        return np.array([], dtype=int)
+    apart = np.abs(rows.features - np.array(_features(setting))).sum(axis=1) + 0.3 * (rows.names != _chip(setting))
+    return np.argsort(apart, kind="stable")
 
 
 def label(setting: Setting) -> str:
@@ -564,12 +581,8 @@ def answers(results: Iterable[Result], given: Given, *, neighbours: int = 3) -> 
 def _answer(setting: Setting, of: Mapping[str, float], given: Given, neighbours: int) -> Answer:
     result, measured = setting.result, setting.seconds
     output_per_s = result.output_per_s or _rate(setting)
-    terms = {"memory": of["memory_s"], "compute": of["compute_s"], "link": of["link_s"]}
-    requests = output_per_s / setting.output_tokens
+    requests = 0.0 if result.decode_only else output_per_s / setting.output_tokens
     _, _, split = _where(setting.deployment)
-    per_sequence = of["compute_s"] / max(1.0, setting.running / split.data)
-    prompts = 0.0 if result.decode_only else requests * of["first_floor_s"] / split.data
-    tokens = measured and setting.running / measured if result.decode_only else output_per_s
     return Answer(
         result=result,
         setting=setting,
@@ -577,9 +590,10 @@ def _answer(setting: Setting, of: Mapping[str, float], given: Given, neighbours:
         value_s=of["value_s"],
         low_s=of["low_s"],
         high_s=of["high_s"],
-        binds=max(terms, key=terms.get),
+        ttft_s=(of["first_floor_s"], of["first_value_s"], of["first_low_s"], of["first_high_s"]),
+        binds=services.TERMS[int(of["binds"])],
         mbu=of["memory_s"] / measured,
-        mfu=tokens * per_sequence / split.data + prompts,
+        mfu=of["compute_s"] / measured + requests * of["prompt_s"] / split.data,
         output_per_s=output_per_s,
         usd_per_million=_price(setting, output_per_s, given.usd_per_hour),
         nearest=nearest(setting, neighbours) if neighbours else (),
@@ -629,17 +643,25 @@ def _against_the_floor(setting: Setting, of: Mapping[str, float]) -> list[Doubt]
 YOURS, THEIRS = "your measurement", "published"
 
 
-def points(found: Sequence[Answer]) -> pandas.DataFrame:
-    """Forecast and measured milliseconds a token of answers and of the published rows, for a picture."""
+def points(found: Sequence[Answer], near: int | None = None) -> pandas.DataFrame:
+    """Forecast and measured milliseconds a token of answers and of the published rows, for a picture.
+
+    ``near`` keeps of the published rows the so many that are most like each answer; None keeps all.
+    """
+    settings = [answer.setting for answer in found if answer.setting]
     rows = [
         (YOURS, label(a.setting), a.setting.seconds, a.value_s, a.low_s, a.high_s, a.setting.result.file)
         for a in found
         if a.setting
     ]
     others = published()
+    places = range(len(others.settings))
+    if near is not None:
+        places = sorted({int(place) for setting in settings for place in _by_likeness(setting)[:near]})
     rows += [
-        (THEIRS, label(setting), setting.seconds, value, None, None, setting.result.date)
-        for setting, value in zip(others.settings, others.forecast_s, strict=True)
+        (THEIRS, label(one), one.seconds, others.forecast_s[place], None, None, one.result.date)
+        for place in places
+        for one in [others.settings[place]]
     ]
     frame = pandas.DataFrame(rows, columns=["whose", "what", "measured_ms", "forecast_ms", "low_ms", "high_ms", "from"])
     times_ = ["measured_ms", "forecast_ms", "low_ms", "high_ms"]

@@ -23,11 +23,11 @@ PAGES = "_static/pages"
 PICTURES = "_static/figures"
 
 _DRAW = """
-import json, sys, vl_convert
+import json, sys
+from llm_economics.book import drawing
 for path, spec in json.load(sys.stdin).items():
-    svg = vl_convert.vegalite_to_svg(spec)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(svg)
+        file.write(drawing.svg(spec))
 """
 
 

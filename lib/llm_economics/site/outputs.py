@@ -11,26 +11,13 @@ from typing import Any, ClassVar
 from docutils import nodes
 from myst_nb.core.render import MimeData
 
-from llm_economics.book.claims import stated_value
+from llm_economics.book.claims import RESULT_MIME, stated_value
+from llm_economics.book.judging import BASIS_MIME, VERDICT_MIME, VERDICTS
 from llm_economics.book.openings import OPENING_MIME, Opening
 from llm_economics.facts.units import show
 from llm_economics.site import charts
 
 CHART_MIME = "application/vnd.vegalite.v5+json"
-VERDICT_MIME = "application/vnd.llm-economics.verdict+json"
-RESULT_MIME = "application/vnd.llm-economics.result+json"
-VERDICTS = (
-    "holds",
-    "holds if",
-    "unit slip",
-    "fails",
-    "cannot be tested",
-    "answered",
-    "came true",
-    "did not come true",
-    "open",
-    "not yet checked",
-)
 
 
 class BookOutputs:
@@ -47,6 +34,8 @@ class BookOutputs:
         """The nodes of one output, or None for what is not the book's own."""
         if inline:
             return None
+        if data.mime_type == BASIS_MIME:
+            return []  # says what a verdict rests on, for tests
         if data.mime_type == "text/markdown" and _has_own(renderer, data):
             return []  # read twice, its citations would point back to places that are not in the page
         if data.mime_type == "text/html" and "<table" in data.string:
