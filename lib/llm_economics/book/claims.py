@@ -28,6 +28,7 @@ from llm_economics.book.judging import (
     Claim,
     Verdict,
     about,
+    between,
     carried,
     flip_text,
     found_label,
@@ -46,8 +47,20 @@ from llm_economics.book.judging import (
 from llm_economics.facts.units import rounded
 from llm_economics.formulas.elementwise import ParameterError
 
-__all__ = ["IMMATERIAL", "OUTCOMES", "VERDICTS", "Claim", "Result", "Verdict", "about", "bases", "carried"]
-__all__ += ["chapters_folder", "check", "faults", "flip_text", "found_label", "in_words", "judge", "ledger", "near"]
+__all__ = ["IMMATERIAL", "OUTCOMES", "VERDICTS", "Claim", "Result", "Verdict", "about", "bases"]
+__all__ += [
+    "between",
+    "carried",
+    "chapters_folder",
+    "check",
+    "faults",
+    "flip_text",
+    "found_label",
+    "in_words",
+    "judge",
+    "ledger",
+    "near",
+]
 __all__ += [
     "outcome_of",
     "record",

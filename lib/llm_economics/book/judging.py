@@ -225,6 +225,11 @@ def carried(function: Callable[..., float], **inputs: Any) -> Carried:
     )
 
 
+def between(low: float, high: float) -> Carried:
+    """A value that was found at ``low``, and up to ``high`` elsewhere."""
+    return Carried(low, min(low, high), max(low, high), ())
+
+
 def tested(function: Callable[..., Any], *, flip: Mapping[str, Any], **inputs: Any) -> Trial:
     """A true/false test of a claim in words, with the inputs at which it would be the other way round.
 
@@ -312,9 +317,9 @@ def judge(
     grade = support.support_of(inputs, value) if reached else support.NONE
     firm = grade != support.OWN and not any(each.is_claim for each in inputs)
     verdict = _decide(claim, value, made, holds, slip, alone=alone, part=part, given=given, firm=firm)
-    ratio = _ratio(claim, value) if claim.stated and _is_number(value) and not fitted else None
-    factor = apart if apart is not None else _apart(claim, value, ratio)
     lost = verdict in OUTCOMES["wrong"]
+    ratio = _ratio(claim, value) if claim.stated and _is_number(value) and not fitted else None
+    factor = apart if apart is not None else _apart(claim, value, ratio, made if not lost else None)
     return verdict_of(
         claim,
         computed_value=value,
@@ -428,10 +433,15 @@ def _slipped(claim: Claim, value: Any, slip: float) -> bool:
     return within(claim, [v / slip for v in value] if isinstance(value, list) else value / slip)
 
 
-def _apart(claim: Claim, value: Any, ratio: Any) -> float | None:
-    """How many times stated and found lie apart, at least one; a bound that is kept or a range that is met is one."""
+def _apart(claim: Claim, value: Any, ratio: Any, made: Carried | None) -> float | None:
+    """How many times stated and found lie apart, at least one; a bound that is kept or a range that is met is one.
+
+    Of what was carried through, its point nearest to the stated value counts.
+    """
     if ratio is None or claim.kind == "implied":
         return None
+    if made is not None:
+        ratio = _ratio(claim, min(max(claim.stated[0], made.low), made.high))
     if claim.relation[0] in "<>" and within(claim, value):
         return 1.0
     ratios = [abs(r) for r in (ratio if isinstance(ratio, list) else [ratio]) if r]
