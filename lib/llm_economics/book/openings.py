@@ -45,9 +45,7 @@ class Opening:
     def head(self) -> str:
         """Claim, number, sentence and condition as HTML."""
         conditions = "".join(
-            f'<p class="opening-condition"><a class="verdict-badge is-{row["verdict"].replace(" ", "-")}" '
-            f'href="#{row["claim"]}" title="{row["claim"]}">{row["verdict"]}</a> {_html(row["condition"])}</p>'
-            for row in self.conditions
+            f'<p class="opening-condition">{_badge(row)}{_html(row["condition"])}</p>' for row in self.conditions
         )
         return (
             f'<div class="opening-head"><p class="opening-who">{_html(self.who)}</p>'
@@ -88,7 +86,8 @@ def opening(
     says
         One sentence about the number.
     conditions
-        For a claim or two that were checked before, by identifier, the condition that goes with the verdict.
+        For a claim or two that were checked before, by identifier, the condition that goes with the verdict;
+        in a chapter without claims one condition, under an empty identifier.
     do
         Decisions that a reader can take, each with its number.
     flips, trust
@@ -110,7 +109,7 @@ def opening(
     if not conditions or not do:
         raise ParameterError("opening is not allowed: it needs a verdict and a decision")
     judged = [
-        {"claim": name, "verdict": _known("claim", name, claims.Verdict).verdict, "condition": text}
+        {"claim": name, "verdict": name and _known("claim", name, claims.Verdict).verdict, "condition": text}
         for name, text in conditions.items()
     ]
     made = {"result": result, "value": found.value, "unit": found.unit, "number": number(found.value)}
@@ -133,6 +132,13 @@ def _known(what: str, name: str, kind: type) -> Any:
     if not isinstance(found, kind):
         raise ParameterError(f"{what} = {name!r} is not allowed: the chapter has not shown it")
     return found
+
+
+def _badge(row: Mapping[str, str]) -> str:
+    claim, verdict = row["claim"], row["verdict"]
+    kind = verdict.replace(" ", "-")
+    badge = f'<a class="verdict-badge is-{kind}" href="#{claim}" title="{claim}">{verdict}</a> '
+    return badge if claim else ""
 
 
 def _html(text: str) -> str:
