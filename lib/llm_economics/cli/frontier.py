@@ -19,6 +19,7 @@ SHOWN = {
     "tokens/s/user": ("tokens_per_second_per_user", ".4g"),
     "tokens/s/accelerator": ("tokens_per_second_per_accelerator", ".4g"),
     "TPOT ms": ("tpot_ms", ".4g"),
+    "expected": ("expected", "s"),
     "TTFT s": ("ttft_s", ".3g"),
     "batch": ("batch", "d"),
     "tensor": ("tensor", "d"),
@@ -75,7 +76,7 @@ def frontier(
     from dataclasses import asdict
 
     from llm_economics import facts
-    from llm_economics.evidence import search
+    from llm_economics.evidence import offers, search
     from llm_economics.formulas.elementwise import ParameterError, check_range
 
     max_tpot_ms = check_range("--max-tpot-ms", math.inf if max_tpot_ms is None else max_tpot_ms, 0, open_low=True)
@@ -94,6 +95,10 @@ def frontier(
     found = search.search(models, system, workload, limits, assumptions=assumptions, disaggregated=not colocated)
     found.require()
     points, best = [_record(point) for point in found.points()], _record(found.best())
+    counted = facts.served_models(model_name, ("bf16",), kv="bf16", kv_heads=kv_heads)["bf16"]
+    base = offers.Deployment(counted, system, system.accelerators, kv=kv and kv.lower())
+    asked = offers.Workload(input_tokens, output_tokens)
+    *points, best = offers.beside([*points, best], base, asked, disaggregated=not colocated)
     if as_json:
         report = {
             "model": found.model,
@@ -116,7 +121,18 @@ def frontier(
     if csv_path is not None:  # last: a file that cannot be written loses no search
         import pandas
 
-        csv_path.write_text(pandas.DataFrame(points).to_csv(index=False), encoding="utf-8")
+        csv_path.write_text(pandas.DataFrame([_flat(point) for point in points]).to_csv(index=False), encoding="utf-8")
+
+
+def _flat(point: dict[str, Any]) -> dict[str, Any]:
+    """A point as one row: of what is expected, time per token with its interval, and throughput."""
+    rest = {name: value for name, value in point.items() if name != "expected"}
+    expected = point["expected"]
+    if expected is None:
+        return rest
+    times = {f"expected_tpot_ms_{name}": expected["tpot_ms"][name] for name in ("value", "low", "high")}
+    name = "tokens_per_second_per_accelerator"
+    return rest | times | {f"expected_{name}": expected[name]}
 
 
 def _finite(limit: float) -> float | None:
@@ -128,11 +144,12 @@ def _show(found: Frontier, points: list[dict[str, Any]], best: dict[str, Any]) -
     """The frontier as a table for a terminal, and what is best within the limits."""
     system = found.system
     click.echo(f"{found.model} on {system.name}: {found.counts.searched:,} configurations in {found.seconds:.2f} s\n")
-    widths = [max(len(heading), 10) for heading in SHOWN]
+    widths = [max(len(heading), 20 if heading == "expected" else 10) for heading in SHOWN]
     click.echo("  ".join(heading.rjust(width) for heading, width in zip(SHOWN, widths, strict=True)))
     for point in _thinned(points):
         cells = (
-            format(point[key], form).rjust(width) for (key, form), width in zip(SHOWN.values(), widths, strict=True)
+            format(point[key] if key != "expected" else _expected(point), form).rjust(width)
+            for (key, form), width in zip(SHOWN.values(), widths, strict=True)
         )
         click.echo("  ".join(cells))
     click.echo(
@@ -140,6 +157,22 @@ def _show(found: Frontier, points: list[dict[str, Any]], best: dict[str, Any]) -
         f"at {best['tokens_per_second_per_user']:.4g} tokens/s for each user; {best['binds']} binds, "
         f"prefill takes {best['prefill_share']:.0%}"
     )
+    told = (
+        "no service with pipeline stages was measured"
+        if best["expected"] is None
+        else f"{_expected(best)} ms for the best"
+    )
+    click.echo(
+        f"TPOT is a bound; expected is what a service of this layout takes, nine of ten within the interval: {told}"
+    )
+
+
+def _expected(point: dict[str, Any]) -> str:
+    """Time per token of a service, with its interval."""
+    if point["expected"] is None:
+        return "-"
+    times = point["expected"]["tpot_ms"]
+    return f"{times['value']:.3g} ({times['low']:.3g}-{times['high']:.3g})"
 
 
 def _system(name: str, accelerators: int | None) -> System:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,17 +74,20 @@ def _answer_rows(table: Path, as_json: bool) -> None:
         with table.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
             rows = [{name: cell for name, cell in row.items() if name is not None} for row in reader]
+            names = list(reader.fieldnames or [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise ParameterError(f"rows = {table} is not allowed: it is no CSV table in UTF-8 ({error})") from None
-    if not reader.fieldnames:
+    if not names:
         raise ParameterError(f"rows = {table} is not allowed: it is empty")
     answers = services.answer(rows)
     if as_json:
         click.echo(_as_json({"rows": answers}))
         return
-    writer = csv.DictWriter(click.get_text_stream("stdout"), list(answers[0]) if answers else [], lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(answers[0]) if answers else names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(answers)
+    click.echo(text.getvalue(), nl=False)
 
 
 def _deployment(model: str, name: str, accelerators: int | None, **options: Any) -> Deployment:

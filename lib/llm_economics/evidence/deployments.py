@@ -76,7 +76,7 @@ _FORMATS = (
     (r"fp8|e4m3|e5m2", "fp8"),
     (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
 )
-DRAFTED, ACCEPTED = 2, 0.7
+DRAFTED, ACCEPTED = 1, 0.8
 """Tokens drafted in a step, and the chance that one is accepted, where a row says no more than that it drafts."""
 
 
@@ -142,7 +142,7 @@ def asked(row: Mapping[str, Any]) -> Asked:
     count = _count(cells, config)
     tensor, data, expert = _layout(cells, config, count, attention)
     weights = format_of(cells["precision"] or cells["model"]) or "bf16"
-    kv = format_of(cells["kv"]) or ("fp8" if services.bits(weights) < 16 else "bf16")
+    kv = format_of(cells["kv"]) or services.cache_for(weights)
     spec = cells["spec_decoding"].lower()
     drafted = 0 if spec in ("", "none", "false", "0", "no", "off", "nan") else DRAFTED
     share = cells["cached_share"]

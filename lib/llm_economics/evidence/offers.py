@@ -54,8 +54,7 @@ class Deployment:
     @property
     def formats(self) -> dict[str, Any]:
         """Formats as the formulas take them."""
-        narrow = services.bits(self.weights) < 16
-        return {"weights": self.weights, "kv": self.kv or ("fp8" if narrow else "bf16")}
+        return {"weights": self.weights, "kv": self.kv or services.cache_for(self.weights)}
 
     @property
     def computes_in(self) -> str:
@@ -260,3 +259,49 @@ def ranked(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         flips = None if rival is None or rival is one else rival["usd_per_request"] / hours
         found.append({"rank": rank, **one, "flips_at_usd_per_hour": flips})
     return found + [one for one in offers if one.get("why_not")]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Beside a bound
+
+
+def beside(
+    points: list[dict[str, Any]], base: Deployment, work: Workload, *, disaggregated: bool
+) -> list[dict[str, Any]]:
+    """Points of a frontier, each with what a service of its layout and batch is expected to do, under ``expected``.
+
+    A point is a bound; ``expected`` has ``tpot_ms``, ``ttft_ms`` and the rates that follow. Where prompts are read on
+    accelerators of their own no service was measured: the step without prompts is forecast, and no time to the first
+    token. Layouts with stages (``pipeline``) have None.
+    """
+    found: list[dict[str, Any]] = [dict(point, expected=None) for point in points]
+    groups: dict[tuple, list[int]] = {}
+    for index, point in enumerate(points):
+        if point["pipeline"] == 1:
+            layout = (point["precision"], point["accelerators"], point["tensor"], point["data"], point["expert"])
+            groups.setdefault(layout, []).append(index)
+    factors = evidence.interval(base.model, base.system.accelerator)
+    for (precision, accelerators, tensor, data, expert), indices in groups.items():
+        system = replace(base.system, accelerators=accelerators)
+        deployment = replace(base, system=system, tensor=tensor, data=data, expert=expert, weights=precision)
+        batch = np.array([float(points[i]["batch"]) for i in indices])
+        forecast = deployment.ask(batch, work)
+        step = forecast.terms.decode_s if disaggregated else forecast.tpot_s
+        columns = (step, forecast.tpot_floor_s, forecast.ttft_s, forecast.ttft_floor_s)
+        for i, tpot, floor, first, first_floor in zip(indices, *np.broadcast_arrays(*columns), strict=True):
+            expected = {"tpot_ms": _band(floor, max(tpot, floor), *factors["tpot"]), "ttft_ms": None}
+            if not disaggregated:
+                expected["ttft_ms"] = _band(first_floor, first, *factors["ttft"])
+            found[i]["expected"] = expected | _rates(points[i], float(tpot), disaggregated, deployment.computes_in)
+    return found
+
+
+def _rates(point: dict[str, Any], tpot: float, disaggregated: bool, arithmetic: str) -> dict[str, float]:
+    """Rates of a point at its expected time per token; prompts apart are read at the fitted share of the peak."""
+    bound = point["tokens_per_second_per_accelerator"]
+    longer = 1e3 * tpot / point["tpot_ms"]
+    if disaggregated:
+        k, width = services.constants(), services.bits(arithmetic)
+        rate = k.prompt_4 if width < 6 else k.prompt_8 if width < 12 else k.prompt_16
+        longer = (1 - point["prefill_share"]) * longer + point["prefill_share"] / rate
+    return {"tokens_per_second_per_user": 1 / tpot, "tokens_per_second_per_accelerator": bound / longer}

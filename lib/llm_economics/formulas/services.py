@@ -249,6 +249,11 @@ def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str
     return wide
 
 
+def cache_for(weights: str) -> str:
+    """Format of the cache where nobody says it: 8-bit floats beside 8-bit and 4-bit floats, else 16 bits."""
+    return "fp8" if weights in ("fp8", "fp4") else "bf16"
+
+
 def bits(format_: str) -> float:
     """Width of a format."""
     return 8 * BYTES_PER_VALUE[check_choice("format", format_, BYTES_PER_VALUE)]
@@ -520,7 +525,7 @@ def forecast(
     Parameters
     ----------
     kv
-        Format of the cache; None: 8 bits where the weights have fewer than 16, else 16.
+        Format of the cache; None: :func:`cache_for`.
     drafted, acceptance
         Tokens drafted for each step, by a layer of the model's own kind, and the chance that one is accepted.
     using
@@ -532,7 +537,7 @@ def forecast(
     check_range("concurrency", concurrency, 1)
     split = split or Split(tensor=system.accelerators)
     arithmetic = arithmetic or arithmetic_for(weights, system.accelerator, model.is_moe)
-    kv = kv or ("fp8" if bits(weights) < 16 else "bf16")
+    kv = kv or cache_for(weights)
     running = sequences_running(model, system, concurrency, prompt + output / 2, split, weights=weights, kv=kv)
     w = work(
         model,

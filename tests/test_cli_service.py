@@ -1,0 +1,176 @@
+"""``llm-economics service``, as a user calls it."""
+
+import csv
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from llm_economics import facts
+from llm_economics.cli import main
+
+ASKED = ("DeepSeek-R1", "--system", "H200", "--accelerators", 8, "--concurrency", 16, "--input", 1024, "--output", 1024)
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(main, ["service", *map(str, arguments)])
+
+
+def answer(*arguments: object) -> dict:
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def line(*arguments: object) -> str:
+    """The one line that a refusal prints."""
+    result = call(*arguments)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("Error: ")
+    return result.stderr[len("Error: ") :]
+
+
+def test_one_service():
+    found = answer(*ASKED, "--usd-per-hour", 3)
+    for times in (found["tpot_ms"], found["ttft_ms"]):
+        assert set(times) == {"floor", "value", "low", "high"}
+        assert 0 < times["floor"] <= times["low"] < times["value"] < times["high"]
+    assert found["tokens_per_s_per_user"] == pytest.approx(1e3 / found["tpot_ms"]["value"])
+    assert set(found["usd_per_million_tokens"]) == {"input", "cached", "output"}
+    assert found["binds"] in found["terms_ms"] and found["fits"] is True
+    seconds = found["ttft_ms"]["value"] / 1e3 + 1.024 * found["tpot_ms"]["value"]
+    assert found["output_tokens_per_s_per_accelerator"] == pytest.approx(16 * 1024 / seconds / 8)
+    evidence = found["evidence"]
+    assert evidence["chip_measured"] and evidence["model_measured"] and evidence["services"] > 300
+
+
+def test_options_reach_the_forecast():
+    plain = answer(*ASKED)
+    assert (plain["weights"], plain["arithmetic"], plain["kv"], plain["tensor"], plain["expert"]) == (
+        "fp8", "fp8", "fp8", 8, 1,
+    )  # fmt: skip
+    wide = answer(*ASKED, "--weights", "bf16", "--accelerators", 16)
+    assert wide["kv"] == "bf16" and wide["arithmetic"] == "bf16"
+    assert answer(*ASKED, "--kv", "bf16")["tpot_ms"]["value"] > plain["tpot_ms"]["value"]
+    assert answer(*ASKED, "--arithmetic", "bf16")["arithmetic"] == "bf16"
+    assert answer(*ASKED, "--expert", 8)["tpot_ms"]["value"] != plain["tpot_ms"]["value"]
+    spread = answer(*ASKED, "--tensor", 1, "--expert", 8)
+    assert (spread["tensor"], spread["data"], spread["expert"]) == (1, 8, 8)
+    assert answer(*ASKED, "--weights", "fp4")["arithmetic"] == "bf16"
+    long = (*ASKED[:-4], "--input", 8192, "--output", 128)
+    assert answer(*long, "--cached-share", 0.9)["tpot_ms"]["value"] < 0.8 * answer(*long)["tpot_ms"]["value"]
+    assert answer(*ASKED, "--drafted", 2)["tpot_ms"]["value"] < plain["tpot_ms"]["value"]
+
+
+def test_a_cached_prompt_costs_less():
+    none, most = (
+        answer(*ASKED[:-4], "--input", 8192, "--output", 512, "--cached-share", s, "--usd-per-hour", 3)
+        for s in (0, 0.9)
+    )
+    assert most["usd_per_request"] < none["usd_per_request"]
+    assert none["usd_per_million_tokens"]["cached"] < none["usd_per_million_tokens"]["input"]
+    assert most["ttft_ms"]["value"] < none["ttft_ms"]["value"]
+
+
+def test_several_systems_at_a_speed():
+    asked = ("Llama 3.3 70B", "--tokens-per-s", 40, "--input", 2048, "--output", 512)
+    systems = ("--system", "H200", "--system", "MI300X", "--system", "B200")
+    found = answer(*asked, *systems, "--usd-per-hour", 3, "--usd-per-hour", 2, "--usd-per-hour", 9)
+    rows = found["rows"]
+    assert [row["rank"] for row in rows] == [1, 2, 3]
+    assert [row["usd_per_request"] for row in rows] == sorted(row["usd_per_request"] for row in rows)
+    assert {row["accelerator"]: row["usd_per_hour"] for row in rows}["MI300X"] == 2
+    for row in rows:
+        assert row["tokens_per_s_per_user"] >= 40 and row["fits"] and row["flips_at_usd_per_hour"] > 0
+        assert row["tensor"] * row["data"] == row["accelerators"]
+    assert rows[0]["flips_at_usd_per_hour"] > rows[0]["usd_per_hour"]
+    assert all(row["flips_at_usd_per_hour"] < row["usd_per_hour"] for row in rows[1:])
+
+
+def test_all_systems_are_ranked_or_say_why_not():
+    found = answer("DeepSeek-R1", "--system", "all", "--tokens-per-s", 20, "--input", 1024, "--output", 512)
+    rows = found["rows"]
+    assert {row["system"].split(",")[0] for row in rows} == set(facts.systems())
+    refused = [row for row in rows if row.get("why_not")]
+    assert any("Cerebras" in row["system"] for row in refused)
+    priced = [row["usd_per_request"] for row in rows if not row.get("why_not") and row["usd_per_request"] is not None]
+    assert len(priced) > 5 and priced == sorted(priced)
+    text = call("DeepSeek-R1", "--system", "all", "--tokens-per-s", 20, "--input", 1024, "--output", 512)
+    assert text.exit_code == 0 and "flips at" in text.stdout and text.stdout.count("\n") >= len(rows)
+
+
+def test_rows_of_a_table(tmp_path):
+    table = tmp_path / "table.csv"
+    with (facts.DATA / "services.csv").open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["model"] != "gpt-oss-120b"][::40]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    found = answer("--rows", table)["rows"]
+    assert len(found) == len(rows)
+    for row, told in zip(rows, found, strict=True):
+        assert {name: told[name] for name in row} == row
+        assert told["measured_ms"] == pytest.approx(1e3 / float(row["interactivity_tok_s_user"]))
+        if told["why_not"] is None:
+            assert told["ratio"] == pytest.approx(told["forecast_ms"] / told["measured_ms"])
+            assert told["floor_ms"] <= told["forecast_ms"]
+        else:
+            assert told["forecast_ms"] is told["ratio"] is None
+    assert sum(row["why_not"] is None for row in found) > 20
+    plain = call("--rows", table)
+    assert plain.exit_code == 0 and len(list(csv.DictReader(plain.stdout.splitlines()))) == len(rows)
+
+
+def test_a_table_with_few_columns_and_odd_names(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "model,hardware,n_acc,precision,isl,osl,concurrency\n"
+        "nvidia/Llama-3.3-70B-Instruct-FP4,NVIDIA B200-SXM-180GB,2,nvfp4,1024,1024,8\n"
+        "DeepSeek-R1-0528,gb300,8,fp4,8192,1024,32\n"
+        "Llama-3.3-70B,mi325x,4,fp8,1024,1024,8,one,cell,too,many\n"
+        "Llama-3.3-70B,b300\n",
+        encoding="utf-8",
+    )
+    found = answer("--rows", table)["rows"]
+    assert [row["why_not"] is None for row in found] == [True, True, True, False]
+    assert found[0]["measured_ms"] is None and found[0]["ratio"] is None and found[0]["forecast_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "MODEL is missing"),
+        (("DeepSeek-R1",), "system is missing"),
+        (("DeepSeek-R1", "--system", "H200"), "concurrency is missing"),
+        (("DeepSeek-R1", "--system", "H200", "--system", "B200"), "tokens_per_s is missing"),
+        ((*ASKED, "--weights", "fp5"), "weights = 'fp5' is not allowed"),
+        ((*ASKED, "--arithmetic", "fp4"), "precision = 'fp4' is not allowed: H200 SXM has"),
+        ((*ASKED, "--tensor", 3), "tensor = 3 is not allowed: it must divide 8"),
+        ((*ASKED, "--expert", 5), "expert = 5 is not allowed"),
+        ((*ASKED, "--cached-share", 2), "cached_share = 2.0 is not allowed"),
+        ((*ASKED, "--usd-per-hour", 0), "usd_per_hour = 0.0 is not allowed"),
+        ((*ASKED, "--usd-per-hour", 1, "--usd-per-hour", 2), "usd_per_hour = 2 prices is not allowed"),
+        ((*ASKED[:-4], "--input", 0), "input = 0.0 is not allowed"),
+        (("DeepSeek-R1", "--system", "abacus", "--concurrency", 1), "system = 'abacus' is not allowed"),
+        (("Nonesuch", "--system", "H200", "--concurrency", 1), "model = 'Nonesuch' is not allowed"),
+        (("--rows", "nonesuch.csv"), "nonesuch.csv cannot be read"),
+    ],
+)
+def test_refusals(arguments, said):
+    assert line(*arguments).startswith(said)
+
+
+def test_a_table_that_is_none(tmp_path):
+    empty, binary = tmp_path / "empty.csv", tmp_path / "binary.csv"
+    empty.write_text("")
+    binary.write_bytes(b"\xff\xfe\x00model\x00")
+    assert "it is empty" in line("--rows", empty)
+    assert "it is no CSV table" in line("--rows", binary)
+
+
+def test_people_read_lines():
+    text = call(*ASKED, "--usd-per-hour", 3).stdout
+    assert text.startswith("DeepSeek-V3") and "per token" in text and "never below" in text and "a million" in text
+    crowd = call("Llama 3.3 70B", "--system", "H200", "--accelerators", 1, "--concurrency", 500).stdout
+    assert "run at a time, the others wait" in crowd
