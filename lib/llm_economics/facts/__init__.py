@@ -8,7 +8,7 @@ from importlib import import_module
 
 _ROOMS = {
     "chips": ("accelerator", "accelerators", "chip_names", "system", "system_from_file", "systems"),
-    "models": ("GPT4", "model", "served_models"),
+    "models": ("GPT4", "model", "precisions", "published", "served", "served_models"),
     "prices": ("prices_of",),
     "rows": ("FILES",),
     "store": ("DATA", "ROOT", "CatalogError", "describe", "fact", "load", "readers_folder"),
