@@ -6,5 +6,17 @@ the book knows of models without their files is ``facts``'. Nothing but the stan
 
 from llm_economics.checkpoints.config import MOST, MOST_LAYERS
 from llm_economics.checkpoints.families import FAMILIES, Config, model_types, read
+from llm_economics.checkpoints.quantisation import PUBLISHED
+from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 
-__all__ = ["FAMILIES", "MOST", "MOST_LAYERS", "Config", "model_types", "read"]
+__all__ = [
+    "FAMILIES",
+    "MOST",
+    "MOST_LAYERS",
+    "PUBLISHED",
+    "Checkpoint",
+    "Config",
+    "model_types",
+    "read",
+    "read_checkpoint",
+]

@@ -619,7 +619,7 @@ def _modelopt_format(algorithm: str, found: Mapping[str, Any], config: Mapping[s
 def _mxfp4(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
     """gpt-oss: the experts' matrices, and nothing else unless a list says so."""
     left = _names(found, "modules_to_not_convert") or []
-    form = fp4_group("mxfp4", 32, 0, arithmetic=None)
+    form = replace(fp4_group("mxfp4", 32, 0, arithmetic=None), block=(1, 1))  # engines pad what a split leaves
     tests = ((lambda name, kind: kind != "expert" or list_match(name, left), None), (_always, form))
     return Declaration(form.name, "", formats=tests)
 
@@ -758,3 +758,43 @@ READERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Declaration]
     "quark": _quark,
 }
 """What reads each ``quant_method``."""
+
+
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "bf16": {"dtype": "bfloat16"},
+    "fp16": {"dtype": "float16"},
+    "fp32": {"dtype": "float32"},
+    "fp8": {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}},
+    "int8": {
+        "quantization_config": {
+            "quant_method": "compressed-tensors",
+            "format": "int-quantized",
+            "ignore": ["lm_head"],
+            "config_groups": {
+                "group_0": {
+                    "targets": ["Linear"],
+                    "weights": {"num_bits": 8, "type": "int", "strategy": "channel"},
+                    "input_activations": {"num_bits": 8, "type": "int", "dynamic": True},
+                }
+            },
+        }
+    },
+    "fp4": {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}},
+    "int4": {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}},
+    "mxfp4 experts": {"quantization_config": {"quant_method": "mxfp4"}},
+    "int4 experts": {
+        "quantization_config": {
+            "quant_method": "compressed-tensors",
+            "format": "pack-quantized",
+            "ignore": ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", "re:.*mlp\\.(gate|up|down)_proj.*"],
+            "config_groups": {
+                "group_0": {
+                    "targets": ["Linear"],
+                    "weights": {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 32},
+                }
+            },
+        }
+    },
+}
+"""What a configuration would say of weights at a named precision, in the format most used for it: FP8 in blocks of
+128, INT8 by rows, NVFP4, INT4 in groups of 128; experts alone in MXFP4 (gpt-oss) or INT4 in groups of 32 (Kimi-K2)."""

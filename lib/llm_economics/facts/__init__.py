@@ -9,7 +9,7 @@ from importlib import import_module
 _ROOMS = {
     "chips": ("accelerator", "accelerators", "chip_names", "system", "systems"),
     "descriptions": ("system_from_file",),
-    "models": ("GPT4", "model", "served_models"),
+    "models": ("GPT4", "model", "precisions", "published", "served", "served_models"),
     "prices": ("prices_of",),
     "rows": ("FILES",),
     "store": ("DATA", "ROOT", "CatalogError", "describe", "fact", "load", "readers_folder", "records"),

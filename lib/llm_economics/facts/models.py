@@ -1,4 +1,8 @@
-"""Models by name: those of ``data/models.csv``, the leaked GPT-4, and any ``config.json``."""
+"""Models by name: those of ``data/models.csv``, the leaked GPT-4, and any configuration or checkpoint.
+
+A model has three precisions: of its weights, of the arithmetic with them, and of the KV cache. Where none is asked for,
+the checkpoint decides, and the chip what it can compute in.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,17 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from llm_economics import checkpoints
+from llm_economics.checkpoints.files import is_weights
+from llm_economics.checkpoints.quantisation import SIDE_FILES
 from llm_economics.facts.store import CatalogError, load, nearest, plain, records
 from llm_economics.formulas.architecture import Architecture, architecture_from_row
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, bytes_per_value
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, bytes_per_value
 from llm_economics.formulas.serving import ServedModel, model_from_architecture, model_from_parameters
 
 
@@ -27,7 +35,7 @@ def model(name: str) -> Architecture:
     CatalogError
         If it is not known; the line lists the nearest names.
     """
-    return _model(name)
+    return architecture_from_row(_row(name))
 
 
 _SAME_SHAPE = {"DeepSeek R1": "DeepSeek-V3", "DeepSeek-V3.1": "DeepSeek-V3", "Llama 3.3 70B": "Llama 3 70B"}
@@ -48,14 +56,14 @@ def _model_rows() -> dict[str, dict[str, Any]]:
     return rows | {name: rows[same] for name, same in _SAME_SHAPE.items()}
 
 
-def _model(name: str, others: tuple[str, ...] = ()) -> Architecture:
-    """The same; ``others`` are names that an error may suggest beside those of the file."""
+def _row(name: str, others: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The row of a model; ``others`` are names that an error may suggest beside those of the file."""
     names = _model_rows()
     rows = {plain(known): row for known, row in names.items()}
     repository = re.sub(r"^meta-(?=llama)|(-(v0\.1|instruct|chat|base|hf|it))+$", "", str(name).lower().split("/")[-1])
     for wanted in (plain(name), plain(repository)):
         if wanted in rows:
-            return architecture_from_row(rows[wanted])
+            return rows[wanted]
     suggested = {plain(other): other for other in (*names, *others)}
     shown = nearest(plain(repository), suggested)
     hint = (
@@ -71,6 +79,179 @@ GPT4 = "GPT-4 (leaked)"
 _GPT4_NAMES = ("gpt4leaked", "gpt4leak", "gpt4", "gptmoe18t", "moe18t", "gpt418t")
 
 
+@dataclass(frozen=True)
+class Published:
+    """A model as its makers publish it.
+
+    ``architecture`` is None where the model's type is not known and its files alone were read; ``config`` is None for a
+    row of ``data/models.csv``; ``checkpoint`` is None where no weights are published.
+    """
+
+    name: str
+    architecture: Architecture | None
+    checkpoint: checkpoints.Checkpoint | None
+    config: checkpoints.Config | None = None
+
+
+def is_file(source: str) -> bool:
+    """Whether an argument is meant as a file, a folder or a JSON text, and not as a model's name."""
+    text = str(source)
+    looks = text.lstrip().startswith("{") or text.endswith((".json", ".safetensors", ".gguf"))
+    return looks or text.startswith((".", os.sep)) or os.path.isfile(text) or _is_folder(text)
+
+
+def _is_folder(text: str) -> bool:
+    return os.path.isdir(text) and (os.sep in text or any(map(is_file, os.listdir(text))))
+
+
+def published(source: str) -> Published:
+    """The model behind a name of ``data/models.csv``, or behind a configuration, a file of weights or a folder.
+
+    Raises
+    ------
+    ParameterError
+        If it is not known or its files are damaged; of a type that is not known with weights beside it, only the
+        architecture is missing.
+    """
+    if not is_file(source):
+        row = _row(source, (GPT4,))
+        return _of_row(row, architecture_from_row(row))
+    path = None if str(source).lstrip().startswith("{") else Path(source)
+    place = _config_place(path) if path is not None else source
+    config = None
+    if place is not None:
+        try:
+            config = checkpoints.read(place)
+        except ParameterError as error:
+            if path is None or not _has_weights(path):
+                raise
+            unknown = str(error)
+    found = checkpoints.read_checkpoint(source if path is None else path, config and config.architecture)
+    if config is None and found is None:
+        raise ParameterError(f"model = {str(source)[-60:]!r} is not allowed: it holds neither config.json nor weights")
+    name = config.architecture.name if config else path.resolve().parent.name if path.is_file() else path.resolve().name
+    if config is None and place is not None:
+        found = replace(found, warnings=(*found.warnings, f"only its bytes are counted: {unknown.split(';')[0]}"))
+    return Published(name, config and config.architecture, found, config)
+
+
+def _config_place(path: Path) -> Path | None:
+    """The configuration that belongs to a path; None where a file of weights has none beside it."""
+    if path.is_dir():
+        return path if (path / "config.json").is_file() or not _has_weights(path) else None
+    if is_weights(path) or path.name in SIDE_FILES:
+        beside = path.parent / "config.json"
+        if path.name in SIDE_FILES and not beside.is_file():
+            raise ParameterError(f"model = {path.name!r} is not allowed: it needs the config.json that belongs to it")
+        return beside if beside.is_file() else None
+    return path
+
+
+def _has_weights(path: Path) -> bool:
+    return is_weights(path) or (path.is_dir() and any(map(is_weights, path.iterdir())))
+
+
+def _of_row(row: dict[str, Any], architecture: Architecture) -> Published:
+    stated = row["published_as"]
+    if not isinstance(stated, str) or not stated:
+        return Published(architecture.name, architecture, None)
+    config = dict(checkpoints.PUBLISHED[stated])
+    if row["model"].startswith("DeepSeek-V3"):
+        config["model_type"] = "deepseek_v3"  # whose files keep corrections of the router
+    found = checkpoints.read_checkpoint(config, architecture)
+    return Published(architecture.name, architecture, replace(found, read_from="data/models.csv: published_as"))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Precisions
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are."""
+
+    weights: str
+    arithmetic: str
+    kv: str
+    as_stored: bool
+
+
+def precisions(
+    model: Published,
+    chip: Accelerator,
+    precision: str | None = None,
+    *,
+    weights: str | None = None,
+    arithmetic: str | None = None,
+    kv: str | None = None,
+) -> Precisions:
+    """The three precisions of a model on a chip.
+
+    Parameters
+    ----------
+    precision
+        Shorthand: weights at it, arithmetic at it where the chip has it and at 16 bits elsewhere, a cache of 16 bits.
+    weights, arithmetic, kv
+        Override it. Without any of the four the checkpoint decides; of unpublished weights BF16 is assumed.
+
+    Raises
+    ------
+    ParameterError
+        If a name is not known, or the chip has no such arithmetic.
+    """
+    for name, value in (("precision", precision), ("weights", weights), ("kv", kv)):
+        if value is not None:
+            check_choice(name, value, BYTES_PER_VALUE)
+    stored = model.checkpoint
+    held = weights or precision or (stored.weights if stored else "bf16")
+    as_stored = stored is not None and held == stored.weights
+    if arithmetic is None:
+        able = held
+        if as_stored and precision is None and held not in ("bf16", "fp16", "fp32"):
+            able = stored.arithmetic  # None: unpacked to 16 bits before it is used
+        arithmetic = able if able in chip.peak_flops and able != "int4" else _sixteen_bits(chip)
+    else:
+        check_choice("arithmetic", arithmetic, BYTES_PER_VALUE)
+        chip.peak(arithmetic)
+    cache = kv or ("bf16" if precision or weights or stored is None else _cache(stored.kv_scheme))
+    return Precisions(held, arithmetic, cache, as_stored)
+
+
+def _sixteen_bits(chip: Accelerator) -> str:
+    return next((name for name in ("bf16", "fp16") if name in chip.peak_flops), next(iter(chip.peak_flops)))
+
+
+def _cache(scheme: str | None) -> str:
+    return {"nvfp4": "fp4", "fp4": "fp4", "fp8": "fp8", "int8": "int8", "int4": "int4"}.get(scheme or "", "bf16")
+
+
+def stored_as(model: Published, weights: str) -> checkpoints.Checkpoint:
+    """The bytes of a model at a precision of its weights: its own checkpoint's, or those of the usual format."""
+    if model.checkpoint is not None and model.checkpoint.weights == weights:
+        return model.checkpoint
+    if weights not in checkpoints.PUBLISHED:
+        check_choice("weights", weights, checkpoints.PUBLISHED)
+    return checkpoints.read_checkpoint(dict(checkpoints.PUBLISHED[weights]), model.architecture)
+
+
+def served(model: Published, how: Precisions) -> ServedModel:
+    """What serving needs to know of a model at its precisions, with the bytes that are stored.
+
+    Layers that predict further tokens are not held; encoders of pictures are held and not read.
+    """
+    architecture, parts = model.architecture, stored_as(model, how.weights).parts
+    base = model_from_architecture(architecture, kv=how.kv)
+    experts = parts.get("experts", 0)
+    common, each = parts.get("common", 0), 0.0
+    if base.experts:
+        each = experts / base.experts
+    else:
+        common += experts
+    shares = replace(base.shares, block=max(stored_as(model, how.weights).block))
+    lookup = parts.get("lookup", 0) + parts.get("vision", 0)
+    return replace(base, common_bytes=common, expert_bytes=each, lookup_bytes=lookup, shares=shares)
+
+
 def served_models(
     name: str, precisions: Sequence[str] = ("bf16",), *, kv: str | None = None, kv_heads: int | None = None
 ) -> dict[str, ServedModel]:
@@ -79,9 +260,9 @@ def served_models(
     Parameters
     ----------
     name
-        A model of ``data/models.csv``, "GPT-4 (leaked)", or the path of a ``config.json`` of Hugging Face.
+        A model of ``data/models.csv``, "GPT-4 (leaked)", or the path of a ``config.json`` or checkpoint.
     kv
-        Precision of the KV cache; None: that of the weights, but at least 8 bits. Hidden states are BF16.
+        Precision of the KV cache; None: BF16. Hidden states are BF16.
     kv_heads
         Of the leaked GPT-4 alone, whose attention is not known for sure: heads that keep keys and values.
         None: 1, multi-query attention, as the leak has it.
@@ -93,20 +274,22 @@ def served_models(
     """
     if not precisions:
         raise ParameterError("precisions = () is not allowed: at least one is needed")
-    if kv is not None:
-        check_choice("kv", kv, BYTES_PER_VALUE)
-    cache = {precision: kv or ("fp8" if bytes_per_value(precision) < 1 else precision) for precision in precisions}
-    if plain(name) in _GPT4_NAMES:
-        return {precision: _gpt4(precision, cache[precision], kv_heads or 1) for precision in precisions}
+    for precision in precisions:
+        check_choice("precision", precision, BYTES_PER_VALUE)
+    cache = check_choice("kv", kv or "bf16", BYTES_PER_VALUE)
+    if is_leaked(name):
+        return {precision: _gpt4(precision, cache, kv_heads or 1) for precision in precisions}
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {GPT4} leaves it open")
-    if os.path.exists(name) or str(name).endswith(".json"):
-        arch = checkpoints.read(name).architecture
-    else:
-        arch = _model(name, (GPT4,))
-    return {
-        precision: model_from_architecture(arch, weights=precision, kv=cache[precision]) for precision in precisions
-    }
+    model = published(name)
+    if model.architecture is None:
+        raise ParameterError(f"model = {model.name[:60]!r} is not allowed: {model.checkpoint.warnings[-1]}")
+    return {precision: served(model, Precisions(precision, "bf16", cache, True)) for precision in precisions}
+
+
+def is_leaked(name: str) -> bool:
+    """Whether a name is that of the leaked GPT-4, which has no architecture but counts."""
+    return plain(name) in _GPT4_NAMES
 
 
 def _gpt4(precision: str, kv: str, kv_heads: int) -> ServedModel:

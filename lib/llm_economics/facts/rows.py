@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from llm_economics.checkpoints.quantisation import PUBLISHED
 from llm_economics.facts.units import as_number
 
 # A number's description ends with its unit; columns without a number default to "".
@@ -180,6 +181,9 @@ class ModelRow(SourcedRow):
     v_head_dim: int | None = maybe("MLA: head size of values", "count", 1, 1024)
     total_recorded_elsewhere: int | None = maybe("parameters as somebody else recorded them", "count", 10**6, 10**14)
     recorded_elsewhere_source: str = text("who recorded them")
+    published_as: Literal[("", *PUBLISHED)] = Field(
+        "", description="how its weights are published; empty: they are not"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> ModelRow:
@@ -204,6 +208,29 @@ _RUN_KINDS = (
     "full_run: hours of a whole run; throughput: a measured stretch; rate: hours per 10^12 tokens; "
     "projected: not run so; leak: not published by those who ran it"
 )
+
+
+class MemoryCaseRow(SourcedRow):
+    """What serving engines logged of the memory of their accelerators when they started."""
+
+    key = ("case",)
+    case: str = text("name of the case", ...)
+    engine: Literal["vLLM", "SGLang", "LMDeploy"] = Field(description="serving engine")
+    version: str = text("its version; an interval or a date where none is stated", ...)
+    model: str = text("the model as the source names it; a name of models.csv where config is empty", ...)
+    config: str = text("what the count rests on, as config.json has it; empty: the row of models.csv")
+    chip: str = text("accelerator", ...)
+    memory_gib: float = number("memory of one accelerator as the engine sees it", "GiB", 4, 300)
+    cards: int = number("accelerators", "count", 1, 64)
+    tensor: int = number("accelerators that share each matrix", "count", 1, 64)
+    memory_share: float = number("share of the memory that the engine may fill", "fraction", 0.1, 1)
+    kv: Literal["bf16", "fp8"] = Field(description="precision of the cache")
+    weights_gib: float | None = maybe("weights of one accelerator as loaded", "GiB", 0.5, 300)
+    cache_gib: float | None = maybe(
+        "what was left for the cache of one accelerator; negative: missing", "GiB", -50, 300
+    )
+    kv_tokens: int | None = maybe("tokens of cache of the whole instance", "token", 1, 10**8)
+    outcome: Literal["serves", "refused"] = Field(description="whether it started")
 
 
 class TrainingRunRow(SourcedRow):
@@ -802,6 +829,7 @@ FILES: dict[str, type[Row]] = {
     "interconnect": FactRow,
     "llama3": FactRow,
     "measured_serving": MeasuredServingRow,
+    "memory_cases": MemoryCaseRow,
     "models": ModelRow,
     "moe_one_token_timings": OneTokenRow,
     "mpt_benchmarks": MptBenchmarkRow,
