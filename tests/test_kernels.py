@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -65,7 +64,7 @@ def test_each_kernel_has_a_process_namespace_seed_folder_and_environment_of_its_
     assert "mine" in first["names"] and "mine" not in second["names"]
     assert (first["here"], second["here"]) == (str(tmp_path), str(tmp_path / "other"))
     assert (first["env"], second["env"]) == (None, "yes")
-    assert first["pid"] != second["pid"] and first["parent"] == second["parent"]
+    assert len({first["pid"], second["pid"], first["parent"], second["parent"], os.getpid()}) == 5
     assert first["group"] == first["pid"], "what it starts is interrupted and killed with it"
     assert not set(first["drawn"]) & set(second["drawn"])
     assert first["file"] == "/dev/null" and first["name"] == "__main__"
@@ -115,14 +114,14 @@ def test_the_process_that_forks_has_what_chapters_import_and_no_thread():
 
 
 @forked
-def test_a_kernel_that_dies_costs_only_itself(tmp_path):
-    with pytest.raises(DeadKernelError):
-        ran(tmp_path, "import os; os.kill(os.getpid(), 9)")
-    before = kernels.WARM._process.pid
-    assert ran(tmp_path, "print(1)") == ["1"] and kernels.WARM._process.pid == before
-    os.kill(before, signal.SIGKILL)
-    assert ran(tmp_path, "print(2)") == ["2"], "another process is started"
-    assert kernels.WARM._process.pid != before
+def test_each_process_dies_for_itself(tmp_path):
+    for victim in ("os.getpid()", "os.getppid()"):
+        with pytest.raises(DeadKernelError):
+            ran(tmp_path, f"import os, time; os.kill({victim}, 9); time.sleep(60)")
+    before = kernels.WARM._process
+    assert ran(tmp_path, f"import os; os.kill({before.pid}, 9); print(1)", "print(2)") == ["1", "2"], "a kernel goes on"
+    assert ran(tmp_path, "print(3)") == ["3"], "another process is started"
+    assert kernels.WARM._process is not before
 
 
 def test_without_a_process_to_fork_from_kernels_are_ordinary(tmp_path, monkeypatch):
@@ -151,13 +150,16 @@ def test_all_processes_end_with_their_parent_however_it_ends(tmp_path):
     pid = tmp_path / "pid"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(pid)], cwd=tmp_path, stderr=subprocess.DEVNULL)
     wait_for(lambda: pid.exists() and pid.read_text())
-    kernel = int(pid.read_text())
-    server = int(Path(f"/proc/{kernel}/stat").read_text().rpartition(")")[2].split()[1])
-    family = [kernel, server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
-    assert len(set(family)) == 3, "a kernel, the process that it comes from, and the one that draws"
+    family = [int(pid.read_text())]
+    while family[-1] != parent.pid:  # the kernel, its keeper, the process that both come from
+        family.append(int(Path(f"/proc/{family[-1]}/stat").read_text().rpartition(")")[2].split()[1]))
+    server = family[-2]
+    family += map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())
+    assert len(set(family)) == 5, "and the one that draws"
     parent.kill()
     parent.wait(30)
     wait_for(lambda: not any(map(alive, family)), 5)
+    assert not alive(parent.pid)
 
 
 @forked

@@ -1,9 +1,10 @@
 """The small process that kernels are forked from: it has imported what chapters import, and never holds a thread.
 
-It is started by :mod:`kernels` with the number of a socket that leads there; when that is closed, by whatever end,
-this process and all of its kernels end. A kernel comes with a socket of its own: what to run comes in by it, the
-number of the process and at the end its exit code go out, and a byte that comes in later is a signal to send. When
-it is closed from the other side the kernel ends.
+It is started by :mod:`kernels` with the number of a socket that leads there, and ends when that is closed, by whatever
+end. For each kernel it forks a keeper, and that the kernel. A keeper has a socket of its own: what to run comes in by
+it, the kernel's number and at the end its exit code go out, and a byte that comes in later is a signal to send. When
+it is closed from the other side, or the keeper dies, the kernel ends; so no process outlives who asked for it, and
+each dies for itself.
 
 Charts of all kernels are drawn by one further process, which is forked before the first kernel: V8 does not survive a
 fork, so that this one never draws.
@@ -21,8 +22,6 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -103,164 +102,140 @@ def threads() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
-@dataclass
-class Child:
-    """A forked process: a kernel with the socket of who asked for it, or the one that draws."""
-
-    pid: int
-    connection: socket.socket
-
-
-@dataclass
 class Server:
     """Forks kernels for whoever is at the other end of ``control``."""
 
-    control: socket.socket
-    kernels: list[Child] = field(default_factory=list)
-    drawing: Child | None = None
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.drawing: socket.socket | None = None
 
     def serve(self) -> dict[str, Any] | None:
-        """Serve until the other end is closed, then None; in a forked kernel, what it is to do."""
-        woken, wake = socket.socketpair()
-        wake.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked decides for all
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-        self.waiting = selectors.DefaultSelector()
-        self.own = (woken, wake)
-        for watched in (self.control, woken):
-            self.waiting.register(watched, selectors.EVENT_READ)
-        while True:
-            for ready, _ in self.waiting.select():
-                if ready.fileobj is woken:
-                    woken.recv(4096)
-                    self._reap()
-                elif ready.fileobj is not self.control:
-                    self._signal(ready.data)
-                else:
-                    message, descriptors, _, _ = socket.recv_fds(self.control, 1, 4)
-                    if not message:
-                        for child in self.kernels:
-                            self._send_signal(child, signal.SIGKILL)
-                        return None
-                    request = self._begin(message, descriptors)
-                    if request is not None:
-                        return request
+        """Serve until the other end is closed, then None; in a forked kernel, what it is to do.
 
-    def _begin(self, message: bytes, descriptors: list[int]) -> dict[str, Any] | None:
-        """A new kernel (message ``k``, its socket and three streams), or a way to have charts drawn (``d``)."""
-        if message == b"d":
-            self._to_drawing(descriptors[0])
-            return None
-        connection = socket.socket(fileno=descriptors[0])
+        The message ``k`` comes with a kernel's socket and its three streams, ``d`` with a way to have charts drawn.
+        """
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked decides for all
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(self.control, 1, 4)
+            if not message:
+                return None
+            if message == b"d":
+                self._to_drawing(descriptors[0])
+                continue
+            request = self._keep(socket.socket(fileno=descriptors[0]), descriptors[1:])
+            if request is not None:
+                return request
+
+    def _keep(self, connection: socket.socket, streams: list[int]) -> dict[str, Any] | None:
+        """Fork a keeper, which does not come back; None, but in the kernel that the keeper forks what it is to do."""
         try:
-            return self._fork(connection, descriptors[1:])
-        except (OSError, ValueError) as error:  # no memory for another process, or who asked is gone already
+            if threads() > 1:
+                raise OSError("the process that forks kernels holds threads")
+            ours, theirs = socket.socketpair()
+            self._to_drawing(theirs.detach())
+            if not os.fork():
+                return self._kernel(connection, streams, ours)
+            ours.close()
+        except OSError as error:  # no memory for another process, or who asked is gone already
             with contextlib.suppress(OSError):
                 connection.sendall(f"{error}\n".encode())
-            connection.close()
-            return None
-        finally:
-            for descriptor in descriptors[1:]:
-                os.close(descriptor)
+        connection.close()
+        for descriptor in streams:
+            os.close(descriptor)
+        return None
 
-    def _fork(self, connection: socket.socket, streams: list[int]) -> dict[str, Any] | None:
-        with connection.makefile("rb") as asked:
-            request = json.loads(asked.readline())
-        if threads() > 1:
-            raise ValueError("this process holds threads and forks no kernel")
-        ours, theirs = socket.socketpair()
-        self._to_drawing(theirs.detach())
-        parent = os.getpid()
-        pid = os.fork()
-        if pid:
-            ours.close()
-            child = Child(pid, connection)
-            self.kernels.append(child)
-            self.waiting.register(connection, selectors.EVENT_READ, child)
-            connection.sendall(f"{pid}\n".encode())
-            return None
+    def _kernel(self, connection: socket.socket, streams: list[int], drawing: socket.socket) -> dict[str, Any]:
+        """In the keeper: fork the kernel and see to it; in the kernel: what it is to do."""
         try:
-            self._leave(parent)
+            self._leave()
+            with connection.makefile("rb") as asked:
+                request = json.loads(asked.readline())
+            keeper = os.getpid()
+            kernel = os.fork()
+            if kernel:
+                drawing.close()
+                for descriptor in streams:
+                    os.close(descriptor)
+                _see_to(kernel, connection)
+                os._exit(0)
+            end_with_parent(keeper)
+            os.setsid()
             connection.close()
-            for target, stream in enumerate(streams):
-                os.dup2(stream, target)
+            for target, descriptor in enumerate(streams):
+                os.dup2(descriptor, target)
+                os.close(descriptor)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         except BaseException:
             os._exit(1)
-        return request | {"drawing": ours}
+        return request | {"drawing": drawing}
 
-    def _leave(self, parent: int) -> None:
-        """In a process that was forked: nothing of the one that it comes from."""
-        end_with_parent(parent)
-        os.setsid()
-        signal.set_wakeup_fd(-1)
+    def _leave(self) -> None:
+        """In a process that was forked: let go of what belongs to the one that it comes from."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.waiting.close()
-        kept = [*self.own, self.control, *(child.connection for child in self.kernels)]
-        for connection in (*kept, *([self.drawing.connection] if self.drawing else [])):
-            connection.close()
+        self.control.close()
+        if self.drawing is not None:
+            self.drawing.close()
 
     def _to_drawing(self, descriptor: int) -> None:
-        """Hand a connection to the process that draws, which is forked when there is none."""
+        """Hand a connection to the process that draws, which is forked when there is none; without, kernels draw."""
+        with contextlib.suppress(OSError):
+            try:
+                self._send_to_drawing(descriptor)
+            except OSError:  # it is gone
+                self.drawing = None
+                self._send_to_drawing(descriptor)
+        os.close(descriptor)
+
+    def _send_to_drawing(self, descriptor: int) -> None:
         from llm_economics.book import drawing
 
-        try:
-            if self.drawing is None:
-                ours, theirs = socket.socketpair()
-                parent = os.getpid()
-                pid = os.fork()
-                if not pid:
-                    try:
-                        ours.close()
-                        os.close(descriptor)
-                        self._leave(parent)
-                        drawing.serve(theirs)
-                    finally:
-                        os._exit(0)
-                theirs.close()
-                self.drawing = Child(pid, ours)
-            socket.send_fds(self.drawing.connection, [b"d"], [descriptor])
-        except OSError:  # then a kernel draws by itself
-            pass
-        finally:
-            os.close(descriptor)
+        if self.drawing is None:
+            ours, theirs = socket.socketpair()
+            if not os.fork():
+                try:
+                    ours.close()
+                    os.close(descriptor)
+                    self._leave()
+                    drawing.serve(theirs)
+                finally:
+                    os._exit(0)
+            theirs.close()
+            self.drawing = ours
+        socket.send_fds(self.drawing, [b"d"], [descriptor])
 
-    def _signal(self, child: Child) -> None:
-        try:
-            asked = child.connection.recv(64)
-        except OSError:
+
+def _see_to(kernel: int, connection: socket.socket) -> None:
+    """Tell a kernel's number, pass signals on to it, tell its exit code; it ends once nobody listens any more."""
+    ended = os.pidfd_open(kernel)
+    listening = True
+    with contextlib.suppress(OSError):
+        connection.sendall(f"{kernel}\n".encode())
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(ended, selectors.EVENT_READ)
+        waiting.register(connection, selectors.EVENT_READ)
+        while not any(ready.fileobj == ended for ready, _ in waiting.select()):
             asked = b""
-        for number in asked or [signal.SIGKILL]:
-            self._send_signal(child, number)
-        if not asked:
-            self.waiting.unregister(child.connection)
+            with contextlib.suppress(OSError):
+                asked = connection.recv(64)
+            for number in asked or [signal.SIGKILL]:
+                _send_signal(kernel, number)
+            if not asked:
+                waiting.unregister(connection)
+                listening = False
+    _, status = os.waitpid(kernel, 0)
+    if listening:
+        with contextlib.suppress(OSError):
+            connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
-    def _send_signal(self, child: Child, number: int) -> None:
-        try:
-            os.killpg(child.pid, number)
-        except ProcessLookupError:  # it leads no group yet
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, number)
 
-    def _reap(self) -> None:
-        for child in self._ended():
-            if child is self.drawing:
-                child.connection.close()
-                self.drawing = None
-                continue
-            self.kernels.remove(child)
-            with contextlib.suppress(KeyError):
-                self.waiting.unregister(child.connection)
-            child.connection.close()
-
-    def _ended(self) -> Iterator[Child]:
-        for child in (*self.kernels, *([self.drawing] if self.drawing else [])):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            if pid:
-                with contextlib.suppress(OSError):
-                    child.connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-                yield child
+def _send_signal(kernel: int, number: int) -> None:
+    """Signal a kernel and the processes that it started."""
+    try:
+        os.killpg(kernel, number)
+    except ProcessLookupError:  # it leads no group yet
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(kernel, number)
 
 
 def run_kernel(request: dict[str, Any]) -> None:

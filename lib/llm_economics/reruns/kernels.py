@@ -216,7 +216,7 @@ def _forks(command: list[str]) -> bool:
 
 def possible() -> bool:
     """Whether kernels are forked here: on Linux, unless ordinary ones are asked for."""
-    return sys.platform == "linux" and os.environ.get("LLM_ECONOMICS_KERNELS") != "ordinary"
+    return hasattr(os, "pidfd_open") and os.environ.get("LLM_ECONOMICS_KERNELS") != "ordinary"
 
 
 def _forked(arguments: list[str], env: dict[str, str], cwd: str, kwargs: dict[str, Any]) -> Forked | None:
