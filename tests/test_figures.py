@@ -164,6 +164,22 @@ def test_a_readout_for_each_slider_value():
     assert json.loads(texts[: texts.index("]") + 1])[0] == "1,200,000"
 
 
+@pytest.mark.parametrize("name", ["slider", "frontier", "picker"])
+def test_a_title_that_is_a_function_follows_the_slider(name):
+    plain = bundle(FORMS[name](**SAID))
+    assert "usermeta" not in plain[figures.MIME]
+    told = {**SAID, "title": lambda rows: f"{rows.mfu.iloc[0]} makes {len(rows)}", "marks": {"flips": GRID.mfu.max()}}
+    if name == "picker":
+        told["marks"] = {"flips": "60%"}
+    spec = bundle(FORMS[name](**told))[figures.MIME]
+    start = next(param["value"] for param in spec["params"] if "bind" in param)
+    own = spec["usermeta"]["book"]
+    assert spec["title"] == [f"{start} makes 3"] and len(own["titles"]) == 9
+    assert own["titles"][-1].startswith(str(GRID.mfu.max()) if name != "picker" else "60%") and own["marks"] == {
+        "flips": 8
+    }
+
+
 def test_uneven_values_get_a_picker():
     frame = pd.DataFrame({"batch": [1, 8, 64], "x": [1.0, 2, 3], "y": [1.0, 2, 3], "said": ["a", "b", "c"]})
     said = {"slider_title": "batch", "x_title": "x", "y_title": "y", **SAID}

@@ -36,6 +36,9 @@ INK, MUTED, GRID = "#1f2328", "#59636e", "#d8dee4"
 NUMBER = ",.3~r"
 """d3 format of a number that is shown: three significant digits, thousands separators."""
 
+Title = str | Callable[[pd.DataFrame], str]
+"""What a chart that is moved finds: a sentence, or one for each value of its slider, from the rows at that value."""
+
 Rule = tuple[str, Any, str]
 """A reference line: axis ("x" or "y"), value (a date on an axis of dates), label."""
 
@@ -477,9 +480,9 @@ def waterfall(
 
 def slider_grid(
     frame: pd.DataFrame, slider: str, x: str, y: str, *, readout: str | Callable[[pd.DataFrame], str],
-    title: str, description: str, slider_title: str, x_title: str, y_title: str | None = None,
+    title: Title, description: str, slider_title: str, x_title: str, y_title: str | None = None,
     start: Any = None, kind: str = "line", color: str | None = None, log_x: bool = False, log_y: bool = False,
-    rules: Sequence[Rule] = (),
+    rules: Sequence[Rule] = (), marks: Mapping[str, Any] | None = None,
 ) -> alt.LayerChart:  # fmt: skip
     """A chart that the reader moves: one slice of a precomputed grid, and a large number that goes with it.
 
@@ -491,8 +494,12 @@ def slider_grid(
         Column of the input that is moved, an identifier; ``start`` is its first value (else the middle one).
     readout
         The large text: a column that is constant in each slice, or a function of the slice's frame.
+    title
+        What the chart finds, or a function of the slice's frame: then the title follows the slider.
     kind
         ``line`` or ``points`` (y against x), or ``bars`` (number x for each name y).
+    marks
+        Values of the slider that are marked beside its start, each under its name: where a verdict flips.
 
     Raises
     ------
@@ -514,19 +521,19 @@ def slider_grid(
         )
         drawn = chart.mark_line() if kind == "line" else chart.mark_point()
     drawn = alt.layer(_with_rules(drawn, rules), _readout(-24 if kind == "bars" else -46)).add_params(*params)
-    return _finish(drawn, title, description)
+    return _finish_moved(drawn, title, description, frame, slider, start, marks)
 
 
 def frontier(
     frame: pd.DataFrame, slider: str, x: str, y: str, *, color: str, readout: str | Callable[[pd.DataFrame], str],
-    title: str, description: str, slider_title: str, x_title: str, y_title: str, start: Any = None,
-    low: str | None = None, high: str | None = None, rules: Sequence[Rule] = (),
+    title: Title, description: str, slider_title: str, x_title: str, y_title: str, start: Any = None,
+    low: str | None = None, high: str | None = None, rules: Sequence[Rule] = (), marks: Mapping[str, Any] | None = None,
 ) -> alt.LayerChart:  # fmt: skip
     """Curves on two logarithmic axes that stand still, and on each the point that the reader moves along it.
 
     Each row is a point of a curve (``color``), at one value of ``slider``; its other columns show where the pointer
-    rests. ``low`` and ``high`` are a band around the curve, empty where there is none. ``slider``, ``readout`` and
-    ``start`` are as in :func:`slider_grid`, and so are the errors.
+    rests. ``low`` and ``high`` are a band around the curve, empty where there is none. ``slider``, ``readout``,
+    ``title``, ``start`` and ``marks`` are as in :func:`slider_grid`, and so are the errors.
     """
     _has(frame, slider, x, y, color, low, high)
     frame, here, params = _moved(frame, slider, start, slider_title, readout)
@@ -548,7 +555,43 @@ def frontier(
         layers.insert(0, chart.mark_area(opacity=0.16).encode(y=band, y2=alt.Y2(field=_field(high))))
     rows = -(-len(names.domain) // 3)  # of the legend, above which the number stands
     drawn = alt.layer(_with_rules(alt.layer(*layers), rules), _readout(-46 - 16 * rows)).add_params(*params)
-    return _finish(drawn, title, description)
+    return _finish_moved(drawn, title, description, frame, slider, start, marks)
+
+
+def _finish_moved(
+    chart: Any,
+    title: Title,
+    description: str,
+    frame: pd.DataFrame,
+    slider: str,
+    start: Any,
+    marks: Mapping[str, Any] | None,
+) -> Any:
+    """The chart with the title of its start; those of its other values, and the marks, go along for the page."""
+    values, start = _slider_values(frame, slider, start)
+    own: dict[str, Any] = {}
+    if callable(title):
+        titles = [str(title(frame[frame[slider] == value])) for value in values]
+        title, own["titles"] = titles[values.index(start)], titles
+    if marks:
+        own["marks"] = {name: _place(values, value) for name, value in marks.items()}
+    finished = _finish(chart, title, description)
+    return finished.properties(usermeta={"book": own}) if own else finished
+
+
+def _place(values: Sequence[Any], value: Any) -> int:
+    """The place of the value nearest to ``value``."""
+    if isinstance(value, str):
+        return values.index(check_choice("mark", value, values))
+    return min(range(len(values)), key=lambda i: abs(values[i] - float(value)))
+
+
+def _slider_values(frame: pd.DataFrame, slider: str, start: Any) -> tuple[list[Any], Any]:
+    """The values of a slider in their order, and the one that it starts at."""
+    values = list(dict.fromkeys(frame[slider]))
+    values = sorted(values) if all(isinstance(value, (int, float)) for value in values) else values
+    start = values[len(values) // 2] if start is None else check_choice("start", rounded(start), values)
+    return values, start
 
 
 def _moved(
@@ -556,10 +599,8 @@ def _moved(
 ) -> tuple[pd.DataFrame, str, tuple[alt.Parameter, alt.Parameter]]:
     """The frame, the test that a row belongs to the slider's value, and the two parameters: value and large text."""
     frame = frame.assign(**{slider: rounded(frame[slider].tolist())})
-    values = list(dict.fromkeys(frame[slider]))
+    values, start = _slider_values(frame, slider, start)
     numeric = all(isinstance(value, (int, float)) for value in values)
-    values = sorted(values) if numeric else values
-    start = values[len(values) // 2] if start is None else check_choice("start", rounded(start), values)
     step = rounded((values[-1] - values[0]) / (len(values) - 1)) if numeric and len(values) > 2 else 0
     if step and all(abs(values[0] + i * step - value) < 1e-3 * step for i, value in enumerate(values)):
         bind = alt.binding_range(min=values[0], max=values[-1], step=step, name=slider_title)

@@ -10,13 +10,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 
+from llm_economics.book import drawing
 from llm_economics.site import charts
 
 PAGES = "_static/pages"
@@ -40,9 +41,7 @@ def set_aside(app: Any, doctree: nodes.document, page: str) -> None:
     specs = {node["book_chart"]["id"]: node["book_chart"]["spec"] for node in figures}
     for node in list(doctree.findall(nodes.raw)):
         if node.get("book_picture"):
-            _swap(node, _pictures(app, page, node["book_picture"]))
-    waiting = app.book_waiting
-    waiting |= {_picture_path(app, f"{name}.svg"): charts.narrow(spec) for name, spec in specs.items()}
+            _swap(node, _pictures(app, page, node["book_picture"], node["book_alt"]))
     content = {"code": code, "figures": {name: charts.interactive(spec) for name, spec in specs.items()}}
     path = Path(app.outdir) / PAGES / f"{page}.js"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,18 +70,50 @@ def _swap(node: nodes.Element, html: str) -> None:
     node.parent.replace(node, nodes.raw("", html, format="html"))
 
 
-def _pictures(app: Any, page: str, picture: Mapping[str, str]) -> str:
-    """A figure's picture: one for wide windows and paper, one for phones, each with its size."""
-    wide = _picture_path(app, picture["small"].replace(".svg", "-wide.svg"))
-    Path(wide).parent.mkdir(parents=True, exist_ok=True)
-    Path(wide).write_text(picture["wide"], encoding="utf-8")
+def _pictures(app: Any, page: str, figure: Mapping[str, Any], alt: str) -> str:
+    """A figure's picture: one for wide windows and paper, one for phones; over both, what follows the handle."""
+    spec, name, wide, over = figure["spec"], figure["id"], figure["wide"], ""
+    handle = charts.moved(spec)
+    if handle and charts.following(spec):
+        pictures = [charts.standing(spec), charts.narrow(charts.standing(spec))]
+        drawn = [charts.dressed(drawing.svg(picture)) for picture in pictures]
+        found = [charts.places(spec, handle, svg) for svg in drawn]
+        if None not in found:
+            wide, over = drawn[0], "".join(map(_over, found, ("wide", "small"), (handle, handle)))
+    path = Path(_picture_path(app, f"{name}-wide.svg"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(wide, encoding="utf-8")
+    small = charts.narrow(charts.standing(spec) if over else spec)
+    app.book_waiting[_picture_path(app, f"{name}.svg")] = small
     folder = "../" * page.count("/") + PICTURES
-    width, height = charts.size(picture["wide"])
+    width, height = charts.size(wide)
     return (
-        f'<picture><source media="screen and (max-width: 560px)" srcset="{folder}/{picture["small"]}">'
-        f'<img src="{folder}/{Path(wide).name}" width="{width}" height="{height}" loading="lazy" '
-        f'alt="{picture["alt"]}"></picture>'
+        f'<div class="book-chart-still"><picture><source media="screen and (max-width: 560px)" '
+        f'srcset="{folder}/{name}.svg"><img src="{folder}/{name}-wide.svg" width="{width}" height="{height}" '
+        f'loading="lazy" alt="{alt}"></picture>{over}</div>'
     )
+
+
+def _over(found: Mapping[str, Any], kind: str, handle: charts.Moved) -> str:
+    """The drawing that lies over a picture: a rule and a point on each curve, at the places where they start."""
+    top, bottom = found["plot"]
+    now = found["at"][handle.start]
+    x = now[0][0] if now else 0
+    series = sorted({point[2] for points in found["at"] for point in points})
+    places = {point[2]: point for point in now}
+    dots = "".join(_dot(one, places.get(one)) for one in series)
+    at = json.dumps(found["at"], separators=(",", ":"))
+    return (
+        f'<svg class="book-follow book-follow-{kind}" viewBox="{" ".join(f"{part:g}" for part in found["box"])}" '
+        f'aria-hidden="true" data-at="{at}"><line x1="{x}" x2="{x}" y1="{top:g}" y2="{bottom:g}"/>{dots}</svg>'
+    )
+
+
+def _dot(series: int, place: Sequence[float] | None) -> str:
+    colour = f"fill:var(--series-{series + 1})"
+    if place is None:
+        return f'<circle r="6" data-series="{series}" style="{colour};display:none"/>'
+    return f'<circle r="6" data-series="{series}" style="{colour}" cx="{place[0]}" cy="{place[1]}"/>'
 
 
 def _picture_path(app: Any, name: str) -> str:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -47,10 +47,11 @@ class Moved:
     readouts: list[str]
     titles: list[str]
     marks: dict[str, int]
+    along: str = ""
 
     def state(self) -> dict[str, Any]:
         """What the page's script needs of it."""
-        keys = ("name", "title", "values", "labels", "start", "readouts", "titles")
+        keys = ("name", "title", "values", "labels", "readouts", "titles", "along")
         return {key: getattr(self, key) for key in keys if getattr(self, key)} | {"start": self.start}
 
 
@@ -231,6 +232,70 @@ def _down(element: ElementTree.Element) -> float:
     """How far an element's transform moves it down."""
     found = re.search(r"translate\([^,)]+,\s*(-?[\d.]+)\)", element.get("transform", ""))
     return float(found[1]) if found else 0.0
+
+
+# Points that follow a handle before anything is drawn
+
+
+_END = re.compile(r"([\d.e+-]+) \* pow\(([\d.e+-]+), (-?\d+) / max\(width - (\d+), 60\)\)")
+
+
+def standing(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification without title and read-out, and without what follows the handle."""
+    spec = copy.deepcopy(dict(spec))
+    for key in ("title", "usermeta"):
+        spec.pop(key, None)
+    for view in list(_views(spec)):
+        if "layer" in view:
+            view["layer"] = [part for part in view["layer"] if part.get("name") != "readout" and not _follows(part)]
+    return spec
+
+
+def _follows(view: Mapping[str, Any]) -> bool:
+    return "transform" in view and _mark(view) in ("point", "rule")
+
+
+def following(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The points of a chart that move along curves which stand still; none of a chart whose curves move."""
+    views = list(_views(spec))
+    stands = any(_mark(view) == "line" and "transform" not in view for view in views)
+    if not stands or any("transform" in view and not _follows(view) for view in views):
+        return []
+    return [view for view in views if _follows(view) and _mark(view) == "point"]
+
+
+def places(spec: Mapping[str, Any], handle: Moved, svg: str) -> dict[str, Any] | None:
+    """Where the moving points stand in a picture at each value: ``at[value] = [[x, y, series], …]``, in its pixels."""
+    frame = re.search(r'<g[^>]*translate\(([\d.]+),([\d.]+)\)"[^>]*>.*?d="M0,0h([\d.]+)v([\d.]+)h', svg, re.DOTALL)
+    moving = following(spec)
+    if frame is None or not moving:
+        return None
+    left, top, width, height = map(float, frame.groups())
+    encoding = moving[0]["encoding"]
+    across, up = (_log_scale(encoding[channel], width) for channel in ("x", "y"))
+    if across is None or up is None:
+        return None
+    names = encoding["color"]["scale"]["domain"]
+    x, y, series = (encoding[channel]["field"] for channel in ("x", "y", "color"))
+    at: list[list[Any]] = [[] for _ in handle.values]
+    for row in data_rows(spec):
+        if handle.name in row and row.get(y) and row.get(series) in names:
+            place = handle.values.index(min(handle.values, key=lambda value: _distance(value, row[handle.name])))
+            point = left + width * across(row[x]), top + height * (1 - up(row[y])), names.index(row[series])
+            at[place].append([round(point[0], 1), round(point[1], 1), point[2]])
+    view = [float(part) for part in re.search(r'viewBox="([^"]+)"', svg)[1].split()]
+    return {"box": view, "plot": [top, top + height], "at": at}
+
+
+def _log_scale(channel: Mapping[str, Any], width: float) -> Callable[[float], float] | None:
+    """A channel's scale as shares of its length, None if it is not one of this book's logarithmic scales."""
+    domain = channel.get("scale", {}).get("domain", ())
+    found = [_END.fullmatch(end["expr"]) for end in domain if isinstance(end, Mapping) and "expr" in end]
+    if len(found) != 2 or None in found:
+        return None
+    ends = [float(m[1]) * float(m[2]) ** (float(m[3]) / max(width - float(m[4]), 60)) for m in found]
+    low, high = map(math.log, ends)
+    return lambda value: (math.log(value) - low) / (high - low)
 
 
 def size(svg: str) -> tuple[int, int]:

@@ -70,13 +70,13 @@ def chart(renderer: Any, data: Any, spec: Mapping[str, Any]) -> list[nodes.Eleme
     name = f"figure-{cell['id']}" + (f"-{data.output_index}" if data.output_index else "")
     moved = charts.moved(spec)
     description = escape(spec.get("description", ""))
-    wide, small = dressed_picture(renderer, data), f"{name}.svg"
+    figure = {"id": name, "spec": spec, "wide": dressed_picture(renderer, data)}
     opening = (
         f'<figure class="book-chart" id="{name}" aria-label="{description}">'
         f'<figcaption class="book-chart-title">{escape(charts.title_of(spec))}</figcaption>'
         f'{_control(moved, name) if moved else ""}<div class="book-chart-view">'
     )
-    picture = nodes.raw("", "", format="html", book_picture={"wide": wide, "small": small, "alt": description})
+    picture = nodes.raw("", "", format="html", book_picture=figure, book_alt=description)
     saves = "".join(
         f'<button type="button" data-save="{kind}">{kind.upper()}</button>' for kind in ("csv", "svg", "png")
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def missing(page: str, static: Path) -> list[str]:
 # One style sheet
 
 
-def one_sheet(static: Path, pages: Iterable[str], scripts: Iterable[str]) -> str:
+def one_sheet(static: Path, pages: Sequence[str], scripts: Sequence[str]) -> str:
     """The theme's and the book's styles, less every rule that no page and no script of the site can meet."""
     tags, names = _met(pages)
     for script in scripts:
@@ -78,7 +78,7 @@ def one_sheet(static: Path, pages: Iterable[str], scripts: Iterable[str]) -> str
         tags |= set(_BY_SCRIPT.findall(script))
     text = "\n".join(path.read_text(encoding="utf-8") for name in SHEETS for path in sorted(static.glob(name)))
     sheet = "".join(_kept(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), tags, names))
-    return _without_unread(sheet)
+    return _without_unread(sheet, _read(" ".join(pages)) | _read(" ".join(scripts)))
 
 
 def _met(pages: Iterable[str]) -> tuple[set[str], set[str]]:
@@ -138,14 +138,11 @@ def _text(tokens: Iterable[Any]) -> str:
     return re.sub(r"\s+", " ", tinycss2.serialize([token for token in tokens if token.type != "comment"])).strip()
 
 
-def _without_unread(sheet: str) -> str:
+def _without_unread(sheet: str, read: set[str]) -> str:
     """The sheet without custom properties that nothing reads, and without the rules that this leaves empty."""
     set_here = re.compile(r"(?<=[{;\s])(--[\w-]+)\s*:[^;{}]*(;|(?=\}))")
-    unread = {name for name, _ in set_here.findall(sheet)} - _read(sheet)
-    while unread:
+    while unread := {name for name, _ in set_here.findall(sheet)} - _read(sheet) - read:
         sheet = set_here.sub(functools.partial(_unless_in, unread), sheet)
-        sheet = re.sub(r"[^{}]+\{\s*\}", "", sheet)
-        unread = {name for name, _ in set_here.findall(sheet)} - _read(sheet)
     return re.sub(r"[^{}]+\{\s*\}", "", sheet)
 
 

@@ -55,7 +55,7 @@
     await made.view.runAsync();
     const old = figure.finalize;
     Object.assign(figure, { view: made.view, finalize: made.finalize, source, drawnWidth: width });
-    const picture = view.querySelector("picture");
+    const picture = view.querySelector(".book-chart-still");
     if (picture) { picture.classList.add("book-print"); }
     view.querySelectorAll(".vega-embed").forEach((earlier) => earlier.remove());
     view.append(place);

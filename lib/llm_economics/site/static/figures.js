@@ -58,6 +58,16 @@
     state.caption.textContent = (state.titles || [])[state.place]
       || (moved ? `${state.title[0].toUpperCase()}${state.title.slice(1)}: ${state.labels[state.place]} (in the text: ${state.labels[state.start]})` : state.finding);
     state.reset.hidden = !moved;
+    for (const over of state.over) {
+      const now = over.at[state.place];
+      over.line.style.display = now.length ? "" : "none";
+      if (now.length) { ["x1", "x2"].forEach((end) => over.line.setAttribute(end, now[0][0])); }
+      for (const dot of over.dots) {
+        const point = now.find((one) => one[2] === Number(dot.dataset.series));
+        dot.style.display = point ? "" : "none";
+        if (point) { dot.setAttribute("cx", point[0]); dot.setAttribute("cy", point[1]); }
+      }
+    }
     if (figure.view) { figure.view.signal(state.name, state.values[state.place]).runAsync(); }
   }
 
@@ -65,7 +75,25 @@
     figure.state.place = place;
     show(figure);
     remember();
-    touch(figure);
+    if (!figure.state.over.length) { touch(figure); }
+  }
+
+  // A point that follows its curve can be dragged in the picture itself.
+  function drag(figure, view, event) {
+    const over = figure.state.over.find((one) => one.svg.getClientRects().length);
+    let pixel = (place) => { const now = over.at[place]; return now.length ? over.svg.getScreenCTM().a * now[0][0] + over.svg.getScreenCTM().e : NaN; };
+    if (!over) {
+      const at = view.querySelector("svg > g").getScreenCTM();
+      const scale = figure.view && figure.view.scale("x");
+      const row = (place) => Object.values(figure.source.datasets).flat().find((one) => one[figure.state.name] === figure.state.values[place]);
+      pixel = (place) => { const one = row(place); return one && scale ? at.e + scale(one[figure.state.along]) : NaN; };
+    }
+    let [best, away] = [figure.state.place, Infinity];
+    for (let place = 0; place < figure.state.values.length; place += 1) {
+      const far = Math.abs(pixel(place) - event.clientX);
+      if (far < away) { [best, away] = [place, far]; }
+    }
+    if (best !== figure.state.place) { move(figure, best); }
   }
 
   // The place of a value that an address asks for, or -1.
@@ -85,6 +113,21 @@
     state.input = part(".book-chart-controls input");
     [state.value, state.readout, state.reset, state.caption] =
       [".book-chart-value", ".book-chart-readout", ".book-chart-reset", ".book-chart-title"].map(part);
+    state.over = [...figure.querySelectorAll(".book-follow")].map((svg) => (
+      { svg, at: JSON.parse(svg.dataset.at), line: svg.querySelector("line"), dots: [...svg.querySelectorAll("circle")] }));
+    if (state.over.length) {
+      const view = figure.querySelector(".book-chart-view");
+      view.classList.add("book-drag");
+      view.addEventListener("pointerdown", function (event) {
+        if (event.button) { return; }
+        drag(figure, view, event);
+        const follow = (moved) => drag(figure, view, moved);
+        document.addEventListener("pointermove", follow);
+        for (const end of ["pointerup", "pointercancel"]) {
+          document.addEventListener(end, () => document.removeEventListener("pointermove", follow), { once: true });
+        }
+      });
+    }
     state.finding = state.caption.textContent;
     state.place = state.start;
     state.key = state.name;
@@ -114,7 +157,7 @@
   }
   for (const figure of figures) {
     const view = figure.querySelector(".book-chart-view");
-    for (const kind of ["pointerenter", "pointerdown", "focusin"]) {
+    for (const kind of figure.state && figure.state.over.length ? ["mouseenter"] : ["pointerenter", "pointerdown", "focusin"]) {
       view.addEventListener(kind, () => touch(figure), { once: true });
     }
     for (const button of figure.querySelectorAll("[data-save]")) {
