@@ -3,193 +3,298 @@
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from llm_economics.formulas.architecture import Architecture
+    from llm_economics.facts.models import Precisions, Published
     from llm_economics.formulas.hardware import System
+    from llm_economics.formulas.parallelism import Split
     from llm_economics.formulas.serving import ServedModel
+
+DEFAULT_CONTEXT = 8192
+
+
+def precision_options(command):
+    """The options that say in what a model is held and computed."""
+    for name, text in (
+        ("--kv", "Precision of the KV cache; the checkpoint's, BF16 if it states none."),
+        ("--arithmetic", "Precision of the products; the checkpoint's where the chip has it, else 16 bits."),
+        ("--weights", "Precision of the weights; as the checkpoint stores them if not given."),
+    ):
+        command = click.option(name, help=text)(command)
+    return command
 
 
 @click.command()
-@click.argument("config", metavar="CONFIG|NAME")
-@click.option("--context", type=int, default=8192, show_default=True, help="Tokens of each sequence.")
+@click.argument("config", metavar="FILE|FOLDER|NAME")
+@click.option("--context", type=int, help=f"Tokens of each sequence; {DEFAULT_CONTEXT:,} or the most that it has.")
 @click.option("--batch", type=int, default=1, show_default=True, help="Sequences at a time.")
 @click.option(
     "--system", help="A system or accelerator of the catalog (H200, GB200 NVL72, ...): time a decode step on it."
 )
 @click.option("--accelerators", type=int, help="How many of it; the fewest that hold the model if not given.")
-@click.option("--precision", default="bf16", show_default=True, help="Of weights and arithmetic; the KV cache is BF16.")
+@click.option("--precision", help="Shorthand: weights and, where the chip has it, arithmetic; the KV cache is BF16.")
+@precision_options
+@click.option("--memory-share", type=float, help="Share of the memory that an engine may fill.  [default: 0.9]")
+@click.option("--allow-padding", is_flag=True, help="Also splits that only some engines take, with padded heads.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def model(
     config: str,
-    context: int,
+    context: int | None,
     batch: int,
     system: str | None,
     accelerators: int | None,
-    precision: str,
+    memory_share: float | None,
+    allow_padding: bool,
     as_json: bool,
+    **precisions: str | None,
 ) -> None:
-    """Count a model: parameters, FLOP and bytes per token, the systems that hold it and how fast they decode.
+    """Count a model: its checkpoint, FLOP and bytes per token, the systems that hold it and how fast they decode.
 
-    CONFIG is a Hugging Face config.json (or the folder that holds one), NAME a model of data/models.csv.
+    FILE is a config.json, a file of weights (safetensors, its index, GGUF), FOLDER one that holds them, NAME a model
+    of data/models.csv. Of weights whose model is not known the bytes are counted alone.
     """
+    from llm_economics import facts
+    from llm_economics.evidence.memory import MEMORY_SHARE
     from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
     from llm_economics.formulas.hardware import BYTES_PER_VALUE
 
-    check_range("context", context, 1, 1_000_000_000)
+    if context is not None:
+        check_range("context", context, 1, 1_000_000_000)
     check_range("batch", batch, 1, 1_000_000_000)
-    precision = check_choice("precision", precision.lower(), BYTES_PER_VALUE)
+    share = check_range("memory_share", MEMORY_SHARE if memory_share is None else memory_share, 0, 1, open_low=True)
     if accelerators is not None:
         check_range("accelerators", accelerators, 1, 100_000)
         if system is None:
             raise ParameterError(f"accelerators = {accelerators} is not allowed: it needs --system")
-    answer, architecture = _counts(config, context, batch, precision)
-    answer["systems"] = _systems(architecture, context, batch, precision)
-    if system is not None:
-        answer |= _on_system(architecture, system, accelerators, context, batch, precision)
+    asked = {name: value and value.lower() for name, value in precisions.items()}
+    for name, value in asked.items():
+        if value is not None:
+            check_choice(name, value, BYTES_PER_VALUE)
+    published = facts.published(config)
+    if published.architecture is None:
+        if system is not None:
+            raise ParameterError(
+                f"system = {system[:60]!r} is not allowed: only the bytes of {published.name} are known"
+            )
+        answer = _bytes_alone(published)
+    else:
+        case = _Case(published, batch, share, allow_padding, asked, context)
+        answer = case.counts()
+        answer["systems"] = case.systems()
+        if system is not None:
+            answer |= case.on_system(system, accelerators)
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else _table(answer))
 
 
-def _counts(source: str, context: int, batch: int, precision: str) -> tuple[dict[str, Any], Architecture]:
-    """What holds on any system."""
-    from llm_economics import checkpoints, facts
-    from llm_economics.formulas import architecture as counts
-    from llm_economics.formulas.hardware import BYTES_PER_VALUE
+def _checkpoint(published: Published) -> dict[str, Any] | None:
+    found = published.checkpoint
+    if found is None:
+        return None
+    names = ("bytes", "scheme", "bytes_quantised", "bytes_other", "bits_per_parameter", "kv_scheme", "read_from")
+    return {name: getattr(found, name) for name in names} | {"warnings": list(found.warnings)}
 
-    model_type, defaulted, fields, notes = None, (), {}, ()
-    if _is_config(source):
-        config = checkpoints.read(source)
-        architecture = config.architecture
-        model_type, defaulted, fields, notes = config.model_type, config.defaulted, config.fields, config.notes
-    else:
-        architecture = facts.model(source)
-    count = counts.parameters(architecture)
-    flops = {
-        convention: _whole(counts.forward_flops_per_token(architecture, context, convention))
-        for convention in counts.CONVENTIONS
-    }
+
+def _bytes_alone(published: Published) -> dict[str, Any]:
+    """The answer for weights whose model is not known."""
+    found = published.checkpoint
     return {
-        "name": architecture.name,
-        "model_type": model_type,
-        "context": context,
-        "batch": batch,
-        "precision": precision,
-        "total_parameters": count.total,
-        "active_parameters": count.active,
-        "kv_bytes_per_token": _whole(counts.kv_bytes_per_token(architecture)),
-        "state_bytes_per_sequence": _whole(counts.state_bytes_per_sequence(architecture)),
-        "forward_flops_per_token": flops,
-        "weight_bytes": {name: _whole(count.total * size) for name, size in BYTES_PER_VALUE.items()},
-        "defaulted": list(defaulted),
-        "fields": fields,
-        "notes": list(notes),
-    }, architecture
+        "name": published.name,
+        "model_type": None,
+        "total_parameters": found.parameters,
+        "active_parameters": None,
+        "checkpoint": _checkpoint(published),
+        "systems": [],
+        "notes": [
+            "the model is not known: the bytes of its files are counted, and nothing that follows from its layers"
+        ],
+    }
 
 
-def _is_config(source: str) -> bool:
-    """Whether the argument is meant as a file, a folder or a JSON text, and not as a model's name."""
-    looks = source.lstrip().startswith("{") or source.endswith(".json") or source.startswith((".", os.sep))
-    return looks or os.path.isfile(source) or os.path.isfile(os.path.join(source, "config.json"))
+class _Case:
+    """One question: a model, its sequences, and what its memory may be used for."""
 
+    def __init__(
+        self,
+        published: Published,
+        batch: int,
+        share: float,
+        padding: bool,
+        asked: dict[str, str | None],
+        context: int | None,
+    ) -> None:
+        from llm_economics import facts
 
-MOST = 65_536
-"""Accelerators up to which the fewest that hold a model are looked for."""
+        self.published, self.batch, self.share, self.padding, self.asked = published, batch, share, padding, asked
+        self.notes = list(published.config.notes if published.config is not None else ())
+        self.context = facts.models.checked_context(published, context, DEFAULT_CONTEXT, self.notes)
+        self.models: dict[Precisions, ServedModel] = {}
 
+    def served(self, chip) -> tuple[ServedModel, Precisions]:
+        """The model at the precisions that suit a chip."""
+        from llm_economics import facts
 
-def _fewest(served: ServedModel, system: System, context: int, batch: int) -> int | None:
-    """The fewest accelerators that hold model and sequences; None where their number does not help.
+        how = facts.precisions(self.published, chip, **self.asked)
+        if how not in self.models:
+            self.models[how] = facts.served(self.published, how)
+        return self.models[how], how
 
-    With ``served.kv_heads`` the cache is copied, not divided, beyond one accelerator per key-value head.
-    """
+    def counts(self) -> dict[str, Any]:
+        """What holds on any system."""
+        from llm_economics.formulas import architecture as counts
+        from llm_economics.formulas.hardware import BYTES_PER_VALUE
 
-    from llm_economics.formulas.serving import capacity
+        published, context = self.published, self.context
+        architecture, config = published.architecture, published.config
+        count = counts.parameters(architecture)
+        flops = {
+            convention: _whole(counts.forward_flops_per_token(architecture, context, convention))
+            for convention in counts.CONVENTIONS
+        }
+        stored = published.checkpoint
+        held = self.asked["weights"] or self.asked["precision"] or (stored.weights if stored else "bf16")
+        return {
+            "name": architecture.name,
+            "model_type": config and config.model_type,
+            "context": context,
+            "batch": self.batch,
+            "precision": self.asked["precision"] or held,
+            "memory_share": self.share,
+            "total_parameters": count.total,
+            "active_parameters": count.active,
+            "kv_bytes_per_token": _whole(counts.kv_bytes_per_token(architecture)),
+            "state_bytes_per_sequence": _whole(counts.state_bytes_per_sequence(architecture)),
+            "forward_flops_per_token": flops,
+            "weight_bytes": {name: _whole(count.total * size) for name, size in BYTES_PER_VALUE.items()},
+            "checkpoint": _checkpoint(published),
+            "defaulted": list(config.defaulted if config else ()),
+            "fields": config.fields if config else {},
+            "notes": self.notes,
+        }
 
-    def holds(n: int) -> bool:
-        return bool(capacity(served, replace(system, accelerators=n, domain_size=n), batch, context).fits)
+    def reserve(self, system: System, served: ServedModel) -> float:
+        """Memory of an accelerator that weights and cache may not use, byte."""
+        from llm_economics.evidence.memory import reserve_bytes
 
-    enough = 1
-    while not holds(enough):
-        enough *= 2
-        if enough > MOST:
-            return None
-    low = enough // 2  # does not hold it
-    while enough - low > 1:
-        middle = (low + enough) // 2
-        low, enough = (low, middle) if holds(middle) else (middle, enough)
-    return enough
+        return reserve_bytes(system.accelerator.memory_bytes, served.hidden_bytes, self.share)
 
+    def held(self, served: ServedModel, system: System, split: Split):
+        """Whether a split holds model and sequences."""
+        from llm_economics.formulas.serving import capacity
 
-def _systems(architecture: Architecture, context: int, batch: int, precision: str) -> list[dict[str, Any]]:
-    """For each system of the catalog the fewest of its accelerators that hold the model, and their roofline.
+        reserve = min(self.reserve(system, served), system.accelerator.memory_bytes)
+        return capacity(served, system, self.batch, self.context, split, reserve_bytes=reserve)
 
-    The KV cache is divided evenly, as by sequences where heads are too few: no split needs less.
-    """
-    from llm_economics import facts
-    from llm_economics.formulas.serving import decode, model_from_architecture
+    def fewest(self, served: ServedModel, one: System, *, pipelines: bool = True) -> Split | None:
+        """The split with the fewest accelerators that holds model and sequences; None if none does."""
+        from llm_economics.facts.models import existing_splits, machine
 
-    served = replace(model_from_architecture(architecture, weights=precision), kv_heads=None)
-    rows = []
-    for name in facts.systems():
-        one = facts.system(name, 1)
-        chip = one.accelerator
-        needed = _fewest(served, one, context, batch)
-        row = {"system": name, "accelerator": chip.name, "accelerators": needed, "domain_size": one.domain_size}
-        if needed is None:
-            why = f"more than {MOST:,} are needed"
-        elif precision not in chip.peak_flops:
-            why = f"no {precision} peak is known"
-        else:
-            step = decode(served, facts.system(name, needed), batch, context, precision=precision)
-            row |= {
-                "decode_ms": step.seconds * 1e3,
-                "tokens_per_second_per_user": step.tokens_per_second_per_user,
-                "tokens_per_second_per_accelerator": step.tokens_per_second_per_accelerator,
-                "binds": step.step.binding,
-            }
-            why = None
-        rows.append(row | {"why_not": why})
-    return rows
+        found = existing_splits(served, one.domain_size, self.padding, pipelines=pipelines)
+        last = found[-1]
+        if not self.held(served, machine(one, int(last.accelerators)), last).fits:
+            return next((split for split in found if self._holds(served, one, split)), None) if pipelines else None
+        return next(split for split in found if self._holds(served, one, split))
 
+    def _holds(self, served: ServedModel, one: System, split: Split) -> bool:
+        from llm_economics.facts.models import machine
 
-def _on_system(
-    architecture: Architecture, name: str, accelerators: int | None, context: int, batch: int, precision: str
-) -> dict[str, Any]:
-    """A decode step in tensor parallelism over all accelerators: whether they hold it, roofline and expectation."""
-    from llm_economics import facts
-    from llm_economics.evidence import calibration
-    from llm_economics.formulas.serving import capacity, decode, model_from_architecture
+        return bool(self.held(served, machine(one, int(split.accelerators)), split).fits)
 
-    served = model_from_architecture(architecture, weights=precision)
-    if accelerators is None:
+    def systems(self) -> list[dict[str, Any]]:
+        """For each system of the catalog the fewest of its accelerators that hold the model, and their roofline."""
+        from llm_economics import facts
+        from llm_economics.formulas.serving import decode
+
+        rows = []
+        for name in facts.systems():
+            one = facts.system(name, 1)
+            chip = one.accelerator
+            row = {"system": name, "accelerator": chip.name, "accelerators": None, "domain_size": one.domain_size}
+            try:
+                served, how = self.served(chip)
+            except ValueError:
+                asked = self.asked["arithmetic"]
+                rows.append(row | {"why_not": f"no {asked} peak is known"})
+                continue
+            split = self.fewest(served, one)
+            if split is None:
+                rows.append(row | {"why_not": "no split that engines take holds it"})
+                continue
+            needed = int(split.accelerators)
+            step = decode(served, facts.system(name, needed), self.batch, self.context, split, precision=how.arithmetic)
+            rows.append(
+                row
+                | {
+                    "accelerators": needed,
+                    "tensor": int(split.tensor),
+                    "pipeline": int(split.pipeline),
+                    "padded": bool(split.padded > 1),
+                    "arithmetic": how.arithmetic,
+                    "cache_tokens": self.cache_tokens(served, one, split),
+                    "decode_ms": step.seconds * 1e3,
+                    "tokens_per_second_per_user": step.tokens_per_second_per_user,
+                    "tokens_per_second_per_accelerator": step.tokens_per_second_per_accelerator,
+                    "binds": step.step.binding,
+                    "why_not": None,
+                }
+            )
+        return rows
+
+    def cache_tokens(self, served: ServedModel, system: System, split: Split) -> int | None:
+        """Tokens of cache that weights and reserve leave room for; None without a cache."""
+        from llm_economics.evidence.memory import room
+
+        memory = system.accelerator.memory_bytes
+        found = room(served, memory, split, self.context, self.reserve(system, served)).tokens
+        return None if found == float("inf") else int(found)
+
+    def on_system(self, name: str, accelerators: int | None) -> dict[str, Any]:
+        """A decode step: whether the accelerators hold it, roofline and expectation."""
+        from llm_economics import facts
+        from llm_economics.evidence import calibration
+        from llm_economics.facts.models import one_split
+        from llm_economics.formulas.serving import decode
+
         natural = facts.system(name)
-        accelerators = _fewest(served, natural, context, batch) or natural.accelerators
-    system = facts.system(name, accelerators)
-    held = capacity(served, system, batch, context)
-    floor = decode(served, system, batch, context, precision=precision)
-    expected = calibration.expected_decode(served, system, batch, context, precision=precision)
-    return {
-        "system": system.name,
-        "accelerator": system.accelerator.name,
-        "accelerators": accelerators,
-        "tensor_parallel": accelerators,
-        "fits": bool(held.fits),
-        "missing_bytes": _whole(round(held.missing_bytes)),
-        "decode_ms": {
-            "floor": floor.seconds * 1e3,
-            "expected": {
-                "value": expected.value_s * 1e3,
-                "low": expected.low_s * 1e3,
-                "high": expected.high_s * 1e3,
+        served, how = self.served(natural.accelerator)
+        if accelerators is None:
+            split = self.fewest(served, natural, pipelines=False) or self.fewest(served, natural)
+            split = split or one_split(served, natural.domain_size, natural.accelerators, self.padding, widest=True)
+        else:
+            split = one_split(served, natural.domain_size, accelerators, self.padding)
+        system = facts.system(name, int(split.accelerators))
+        held = self.held(served, system, split)
+        floor = decode(served, system, self.batch, self.context, split, precision=how.arithmetic)
+        expected = calibration.expected_decode(
+            served, system, self.batch, self.context, split, precision=how.arithmetic
+        )
+        return {
+            "system": system.name,
+            "accelerator": system.accelerator.name,
+            "accelerators": int(split.accelerators),
+            "tensor_parallel": int(split.tensor),
+            "pipeline_parallel": int(split.pipeline),
+            "padded": bool(split.padded > 1),
+            "precisions": {name: value for name, value in asdict(how).items() if name != "as_stored"},
+            "held_bytes": _whole(round(served.weight_bytes)),
+            "reserve_bytes": _whole(round(self.reserve(system, served))),
+            "cache_tokens": self.cache_tokens(served, system, split),
+            "fits": bool(held.fits),
+            "missing_bytes": _whole(round(held.missing_bytes)),
+            "decode_ms": {
+                "floor": floor.seconds * 1e3,
+                "expected": {
+                    "value": expected.value_s * 1e3,
+                    "low": expected.low_s * 1e3,
+                    "high": expected.high_s * 1e3,
+                },
+                "calibrated": system.accelerator.name in calibration.chips(),
+                "binds": floor.step.binding,
             },
-            "calibrated": system.accelerator.name in calibration.chips(),
-            "binds": floor.step.binding,
-        },
-    }
+        }
 
 
 def _whole(value: float) -> int | float:
@@ -214,45 +319,85 @@ def _digits(value: float) -> str:
 
 
 def _table(answer: dict[str, Any]) -> str:
-    flops = answer["forward_flops_per_token"]
-    context, batch, precision = answer["context"], answer["batch"], answer["precision"]
-    kind = answer["model_type"] or "data/models.csv"
-    facts = {
+    kind = answer["model_type"] or ("data/models.csv" if answer["systems"] else "files")
+    lines = [f"{answer['name']} ({kind})"]
+    lines += [f"  {name:<13} {text}" for name, text in (_facts(answer) if answer["systems"] else {}).items()]
+    lines += [f"  {name:<13} {text}" for name, text in _stored_lines(answer["checkpoint"])]
+    lines += [f"  {'note':<13} {note}" for note in answer["notes"]]
+    if "decode_ms" in answer:
+        lines += _step_lines(answer)
+    return "\n".join(lines + _system_lines(answer) if answer["systems"] else lines)
+
+
+def _facts(answer: dict[str, Any]) -> dict[str, str]:
+    flops, context = answer["forward_flops_per_token"], answer["context"]
+    return {
         "parameters": f"{answer['total_parameters']:,} in all, {answer['active_parameters']:,} active",
-        "weights": ", ".join(f"{_si(size, 'B')} {name}" for name, size in answer["weight_bytes"].items()),
+        "values alone": ", ".join(f"{_si(size, 'B')} {name}" for name, size in answer["weight_bytes"].items()),
         "KV cache": f"{answer['kv_bytes_per_token']:,} B a token in BF16",
         "state": f"{answer['state_bytes_per_sequence']:,} B a sequence (windows when full, states) in BF16",
         "FLOP a token": f"{_si(flops['weights'], 'FLOP')} for the weights; with attention at {context:,} tokens "
         f"{_si(flops['causal'], 'FLOP')} on average, {_si(flops['full_context'], 'FLOP')} for the last",
         "defaulted": ", ".join(answer["defaulted"]) or "nothing",
     }
-    lines = [f"{answer['name']} ({kind})", *(f"  {name:<13} {text}" for name, text in facts.items())]
-    lines += [f"  {'note':<13} {note}" for note in answer["notes"]]
-    if "decode_ms" in answer:
-        lines += _step_lines(answer)
-    lines += [
-        "",
-        f"Fewest accelerators that hold {batch:,} x {context:,} tokens in {precision}, and their roofline",
+
+
+def _stored_lines(checkpoint: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if checkpoint is None:
+        return [("checkpoint", "none is published; BF16 is assumed")]
+    bits, kv = checkpoint["bits_per_parameter"], checkpoint["kv_scheme"]
+    each = f", {bits:.3f} bits a parameter" if bits else ""
+    lines = [
+        ("checkpoint", f"{checkpoint['bytes']:,} B as {checkpoint['scheme']}{each}"),
+        (
+            "quantised",
+            f"{checkpoint['bytes_quantised']:,} B with scales, {checkpoint['bytes_other']:,} B not; "
+            f"KV cache {kv or 'not stated'}; read from {checkpoint['read_from']}",
+        ),
     ]
-    form = "  {:<20} {:>6} {:>12} {:>15} {:>10}  {}"
-    lines.append(form.format("system", "needs", "ms a token", "tokens/s a user", "and a chip", "bound by"))
+    return lines + [("warning", warning) for warning in checkpoint["warnings"]]
+
+
+def _system_lines(answer: dict[str, Any]) -> list[str]:
+    context, batch = answer["context"], answer["batch"]
+    lines = [
+        "",
+        f"Fewest accelerators that hold {batch:,} x {context:,} tokens with weights in {answer['precision']} in splits "
+        f"that engines take,\nat {answer['memory_share']:.0%} of the memory, and their roofline",
+    ]
+    form = "  {:<20} {:>6} {:>9} {:>11} {:>11} {:>15} {:>10}  {}"
+    lines.append(
+        form.format(
+            "system", "needs", "TP x PP", "KV tokens", "ms a token", "tokens/s a user", "and a chip", "bound by"
+        )
+    )
     for row in answer["systems"]:
-        needs = "-" if row["accelerators"] is None else f"{row['accelerators']:,}"
         if row["why_not"]:
-            lines.append(form.format(row["system"], needs, "-", "-", "-", row["why_not"]))
+            lines.append(form.format(row["system"], "-", "-", "-", "-", "-", "-", row["why_not"]))
             continue
         outside = "" if row["accelerators"] <= row["domain_size"] else f", over {row['domain_size']} a domain"
         speeds = (row["decode_ms"], row["tokens_per_second_per_user"], row["tokens_per_second_per_accelerator"])
-        lines.append(form.format(row["system"], needs, *map(_digits, speeds), row["binds"] + outside))
-    return "\n".join(lines)
+        split = f"{row['tensor']} x {row['pipeline']}{'*' if row['padded'] else ''}"
+        tokens = "-" if row["cache_tokens"] is None else f"{row['cache_tokens']:,}"
+        needs = f"{row['accelerators']:,}"
+        lines.append(form.format(row["system"], needs, split, tokens, *map(_digits, speeds), row["binds"] + outside))
+    if any(row.get("padded") for row in answer["systems"]):
+        lines.append("  * with padded heads or widths: only some engines take it")
+    return lines
 
 
 def _step_lines(answer: dict[str, Any]) -> list[str]:
-    step, expected = answer["decode_ms"], answer["decode_ms"]["expected"]
+    step, expected, how = answer["decode_ms"], answer["decode_ms"]["expected"], answer["precisions"]
     title = f"A decode step on {answer['accelerators']:,} x {answer['accelerator']} ({answer['system']})"
-    title += ", in tensor parallelism over all of them" if answer["accelerators"] > 1 else ""
+    if answer["pipeline_parallel"] > 1:
+        title += f", in {answer['pipeline_parallel']} stages of {answer['tensor_parallel']}"
+    elif answer["accelerators"] > 1:
+        title += ", in tensor parallelism over all of them"
     missing = f"{_si(answer['missing_bytes'], 'B')} are missing"
     fits = "yes" if answer["fits"] else f"no, {missing} in this split; the times are what if, `frontier` tries others"
+    fits += f" (at {answer['memory_share']:.0%} of the memory)"
+    tokens = answer["cache_tokens"]
+    room = "no cache is kept" if tokens is None else f"{tokens:,} tokens of KV cache remain beside the weights"
     whose = "the middle one of three serving engines"
     if not step["calibrated"]:
         whose += "; but no step of such a chip was timed, so this is a guess by the constants of others"
@@ -260,7 +405,9 @@ def _step_lines(answer: dict[str, Any]) -> list[str]:
     return [
         "",
         title,
+        f"  {'precisions':<13} weights {how['weights']}, arithmetic {how['arithmetic']}, KV cache {how['kv']}",
         f"  {'fits':<13} {fits}",
+        f"  {'room':<13} {room}",
         f"  {'floor':<13} {_digits(step['floor'])} ms, bound by {step['binds']}",
         f"  {'expected':<13} {_digits(expected['value'])} ms ({spread}), for {whose}",
     ]

@@ -9,19 +9,22 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from llm_economics import checkpoints
+from llm_economics.checkpoints.config import load as load_config
 from llm_economics.checkpoints.files import is_weights
 from llm_economics.checkpoints.quantisation import SIDE_FILES
 from llm_economics.facts.store import CatalogError, load, nearest, plain, records
 from llm_economics.formulas.architecture import Architecture, architecture_from_row
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, bytes_per_value
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System, bytes_per_value
+from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.serving import ServedModel, model_from_architecture, model_from_parameters
+from llm_economics.formulas.splits import fullest_stage
 
 
 def model(name: str) -> Architecture:
@@ -84,13 +87,15 @@ class Published:
     """A model as its makers publish it.
 
     ``architecture`` is None where the model's type is not known and its files alone were read; ``config`` is None for a
-    row of ``data/models.csv``; ``checkpoint`` is None where no weights are published.
+    row of ``data/models.csv``; ``checkpoint`` is None where no weights are published. ``positions`` are those that the
+    configuration states.
     """
 
     name: str
     architecture: Architecture | None
     checkpoint: checkpoints.Checkpoint | None
     config: checkpoints.Config | None = None
+    positions: int | None = None
 
 
 def is_file(source: str) -> bool:
@@ -132,7 +137,17 @@ def published(source: str) -> Published:
     name = config.architecture.name if config else path.resolve().parent.name if path.is_file() else path.resolve().name
     if config is None and place is not None:
         found = replace(found, warnings=(*found.warnings, f"only its bytes are counted: {unknown.split(';')[0]}"))
-    return Published(name, config and config.architecture, found, config)
+    positions = _stated_positions(load_config(place)[0]) if config is not None else None
+    return Published(name, config and config.architecture, found, config, positions)
+
+
+def _stated_positions(config: Mapping[str, Any]) -> int | None:
+    inner = config.get("text_config")
+    for given in (inner if isinstance(inner, Mapping) else {}, config):
+        for key in ("max_position_embeddings", "max_sequence_length", "max_seq_len", "n_positions", "seq_length"):
+            if isinstance(given.get(key), int) and given[key] > 0:
+                return given[key]
+    return None
 
 
 def _config_place(path: Path) -> Path | None:
@@ -285,6 +300,99 @@ def served_models(
     if model.architecture is None:
         raise ParameterError(f"model = {model.name[:60]!r} is not allowed: {model.checkpoint.warnings[-1]}")
     return {precision: served(model, Precisions(precision, "bf16", cache, True)) for precision in precisions}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Splits and contexts
+
+
+def existing_splits(model: ServedModel, domain_size: int, padding: bool, *, pipelines: bool = True) -> list[Split]:
+    """Splits in tensor and pipeline parallelism that engines take, fewest accelerators first, then fewest stages.
+
+    ``padding``: also those that only some engines take, with padded heads and widths. Without ``pipelines`` tensor
+    parallelism alone.
+    """
+    shares, found = model.shares, {}
+    most = max([number for name, number in shares.numbers if name == "heads"], default=1024)
+    layers = shares.layers or 1
+    for tensor in range(1, most + 1):
+        if tensor > domain_size and tensor % domain_size:
+            continue
+        whole = bool(shares.divided(tensor, tensor if shares.experts else 1))
+        if not whole and not (padding and shares.known and bool(shares.paddable(tensor))):
+            continue
+        padded = 1.0 if whole else float(shares.padded(tensor))
+        for stages in range(1, layers + 1 if pipelines else 2):
+            if tensor * stages > domain_size and domain_size % tensor and tensor % domain_size:
+                continue
+            fullest = fullest_stage(layers, stages)
+            if stages > 1 and fullest / stages >= found.get((tensor, "least"), float("inf")):
+                continue  # no stage is smaller than with fewer stages
+            found[tensor, "least"] = fullest / stages
+            found[tensor, stages] = Split(tensor, stages, fullest=fullest, padded=padded)
+    splits = [split for split in found.values() if isinstance(split, Split)]
+    return sorted(splits, key=lambda split: (split.accelerators, split.pipeline))
+
+
+def one_split(model: ServedModel, domain_size: int, accelerators: int, padding: bool, *, widest: bool = False) -> Split:
+    """Tensor parallelism over so many accelerators, if engines take it; ``widest``: over at most so many.
+
+    Raises
+    ------
+    ParameterError
+        One line: which of the model's numbers is not divided, and what is possible.
+    """
+    whole = existing_splits(model, domain_size, padding, pipelines=False)
+    within = [split for split in whole if split.tensor <= accelerators]
+    if widest or within[-1].tensor == accelerators:
+        return within[-1]
+    why = model.shares.why_not(accelerators, accelerators if model.shares.experts else 1)
+    why = why or f"a group of {accelerators} straddles domains of {domain_size}"
+    near = ", ".join(str(split.tensor) for split in whole[:12])
+    raise ParameterError(f"accelerators = {accelerators} is not allowed: {why}; engines take {near}")
+
+
+def machine(system: System, accelerators: int) -> System:
+    """So many accelerators of a system, in as many of its domains as it takes."""
+    return replace(system, accelerators=accelerators)
+
+
+def checked_context(model: Published, asked: int | None, usual: int, notes: list[str]) -> int:
+    """The context to count at; says in ``notes`` where a model was not made for it.
+
+    Raises
+    ------
+    ParameterError
+        If the model has a learned table of fewer positions than are asked for.
+    """
+    learned, stated = _learned_positions(model), model.positions
+    if learned is not None:
+        if asked is not None and asked > learned:
+            raise ParameterError(
+                f"context = {asked} is not allowed: {model.name} has {learned:,} learned positions and no more"
+            )
+        if asked is None and usual > learned:
+            notes.append(f"counted at {learned:,} tokens: it has that many learned positions and no more")
+        return min(asked or usual, learned)
+    context = asked or usual
+    if stated is not None and context > stated:
+        notes.append(
+            f"max_position_embeddings = {stated:,}: a context of {context:,} is beyond what the model was made for"
+        )
+    return context
+
+
+_OFFSET = 2  # OPT stores two rows more than it has positions
+
+
+def _learned_positions(model: Published) -> int | None:
+    rows = model.architecture.learned_positions
+    if not rows:
+        return None
+    offset = (
+        _OFFSET if model.name.lower().startswith("opt") or (model.config and model.config.model_type == "opt") else 0
+    )
+    return rows - offset
 
 
 def is_leaked(name: str) -> bool:
