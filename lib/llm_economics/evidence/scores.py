@@ -238,8 +238,8 @@ def _deployed(name: str, chip: str, count: float, precision: str) -> tuple[servi
 def served(prefill_mfu: float = 0.5) -> pandas.DataFrame:
     """Tokens per second of one sequence in the measured services of ``SERVICES``, prompts being read between.
 
-    Tensor parallelism over all accelerators, no speculation, the cache in 8 bits where the weights are in 8 or 4. Services of
-    ``CLOSED_LOOPS`` are forecast by :func:`services.forecast`, single batches by :func:`seconds_per_token`.
+    Tensor parallelism over all accelerators, no speculation, the cache in 8 bits where the weights are in 8 or 4.
+    Services of ``CLOSED_LOOPS`` are forecast by :func:`services.forecast`, single batches by :func:`seconds_per_token`.
     """
     table = facts.load("measured_serving")
     table["service"] = table["benchmark"].map(lambda name: next((k for k in SERVICES if name.startswith(k)), None))
