@@ -1,12 +1,14 @@
-"""Ask aiconfigurator for whole services of data/services.csv, to hold the book's forecast beside a tool with kernel tables.
+"""Ask aiconfigurator for whole services of data/services.csv, to hold the book's forecast beside a tool with kernel
+tables.
 
     python -m venv ask-env && ask-env/bin/pip install aiconfigurator==0.12.0
-    ask-env/bin/python tests/oracle/ask_services.py > tests/oracle/services_aiconfigurator.csv
+    ask-env/bin/python tests/oracle/ask_services.py > data/services_aiconfigurator.csv
 
-It interpolates timings of kernels that its authors measured on each chip with each engine, in the engine version that it holds
-now (`version`), and adds what a service does beside them. Rows of the table without a trap are drawn by lot, at most fourteen for
-each chip, engine, model and precision; those of chips and kernels that it has no timings of are shown on stderr and left out.
-The accuracy set that its wheel ships is not opened: the measurements are those of data/services.csv.
+It interpolates timings of kernels that its authors measured on each chip with each engine, in the engine version that
+it holds now (`version`), and adds what a service does beside them. Rows of the table without a trap are drawn by lot,
+at most fourteen for each chip, engine, model and precision; those of chips and kernels that it has no timings of are
+shown on stderr and left out. The accuracy set that its wheel ships is not opened: the measurements are those of
+data/services.csv.
 """
 
 import csv
@@ -32,12 +34,21 @@ MODELS = {
 }
 """The checkpoint that was served, or the one of the same shape and formats that the tool ships a configuration of."""
 MOST, SEED = 14, 20261128
-KEY = ("model", "hardware", "n_acc", "precision", "framework", "isl", "osl", "concurrency", "config", "date")
+SOURCE = {
+    "source_title": "aiconfigurator 0.12.0 (PyPI wheel, Apache-2.0), asked for the same service",
+    "source_url": "PyPI package aiconfigurator 0.12.0; data/services.csv",
+    "date": "2026-11",
+    "confidence": "primary",
+    "confidence_note": "run by tests/oracle/ask_services.py",
+    "notes": "",
+}
+KEY = ("model", "hardware", "n_acc", "precision", "framework", "isl", "osl", "concurrency", "config", "measured_on")
 
 
 def drawn() -> list[dict[str, str]]:
     with (DATA / "services.csv").open(encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if not row["trap"] and row["concurrency"]]
+        read = (row | {"measured_on": row["date"]} for row in csv.DictReader(lines))
+        rows = [row for row in read if not row["trap"] and row["concurrency"]]
     groups = defaultdict(list)
     for row in rows:
         groups[row["hardware"], row["framework"].split()[0], row["model"], row["precision"]].append(row)
@@ -49,7 +60,7 @@ def main() -> None:
     from aiconfigurator.cli.api import cli_estimate
 
     logging.disable(logging.WARNING)
-    writer = csv.DictWriter(sys.stdout, [*KEY, "tpot_ms", "ttft_ms", "version"], lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, [*KEY, "tpot_ms", "ttft_ms", "version", *SOURCE], lineterminator="\n")
     writer.writeheader()
     for row in drawn():
         engine = ENGINES[row["framework"].split()[0]]
@@ -77,7 +88,7 @@ def main() -> None:
             print(*(row[name] for name in KEY), " ".join(str(error).split())[:120], file=sys.stderr)
             continue
         times = {"tpot_ms": round(answer.tpot, 3), "ttft_ms": round(answer.ttft, 1), "version": answer.backend_version}
-        writer.writerow({name: row[name] for name in KEY} | times)
+        writer.writerow({name: row[name] for name in KEY} | times | SOURCE)
         sys.stdout.flush()
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas
 
 from llm_economics import facts
-from llm_economics.evidence import calibration
-from llm_economics.formulas import architecture, serving, speculation, training
+from llm_economics.evidence import calibration, deployments
+from llm_economics.formulas import architecture, services, serving, speculation, training
 from llm_economics.formulas.elementwise import check_range
 from llm_economics.formulas.hardware import System
 
@@ -197,6 +197,18 @@ SERVICES = {
 """Measurements that say model, chip, precision, lengths and sequences at once; MLPerf and offline maxima do not."""
 
 
+CLOSED_LOOPS = ("NVIDIA NIM", "InferenceMAX")
+"""Services in which users ask again and again; the others run one batch from its prompts to its last token."""
+
+
+def _in_a_closed_loop(row) -> float:
+    model = deployments.served(MODELS[row.model])
+    system, weights = facts.system(CHIPS[row.hardware], int(row.n_acc)), row.precision
+    weights = weights if weights in ("fp8", "fp4") else "bf16"
+    found = services.forecast(model, system, row.concurrency, row.isl, row.osl, weights=weights)
+    return float(found.tpot_s)
+
+
 def seconds_per_token(
     model: serving.ServedModel, system: System, batch, prompt, output, prefill_mfu: float, precision: str = "bf16"
 ):
@@ -227,6 +239,7 @@ def served(prefill_mfu: float = 0.5) -> pandas.DataFrame:
     """Tokens per second of one sequence in the measured services of ``SERVICES``, prompts being read between.
 
     Tensor parallelism over all accelerators, no speculation, the cache in 8 bits where the weights are in 8 or 4.
+    Services of ``CLOSED_LOOPS`` are forecast by :func:`services.forecast`, single batches by :func:`seconds_per_token`.
     """
     table = facts.load("measured_serving")
     table["service"] = table["benchmark"].map(lambda name: next((k for k in SERVICES if name.startswith(k)), None))
@@ -239,7 +252,10 @@ def served(prefill_mfu: float = 0.5) -> pandas.DataFrame:
     for row in table[known & sized & whole].itertuples():
         model, system, precision = _deployed(row.model, row.hardware, row.n_acc, row.precision)
         prompt = 0.0 if "decode only" in row.unit else row.isl
-        step = seconds_per_token(model, system, row.concurrency, prompt, row.osl, prefill_mfu, precision)
+        if row.service in CLOSED_LOOPS:
+            step = _in_a_closed_loop(row)
+        else:
+            step = seconds_per_token(model, system, row.concurrency, prompt, row.osl, prefill_mfu, precision)
         own = row.interactivity_tok_s_user
         measured = own if own > 0 else row.tput_total / row.concurrency
         engine = f", {row.framework}" if row.service == "rkooo567" else ""

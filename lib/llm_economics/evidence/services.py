@@ -442,6 +442,39 @@ def left_out_steps(by: str) -> pandas.DataFrame:
     return pandas.concat(found)
 
 
+SHORTCUT = {"dense": 1.15, "mixture": 1.57, "other maker": 2.57}
+"""Factors by which services were slower than decode steps at 16-bit efficiencies with prompts read at half of the peak.
+"""
+
+
+def shortcut(rows: pandas.DataFrame) -> np.ndarray:
+    """Seconds per token by three factors and no further physics: the bar for every constant above.
+
+    The step of :mod:`calibration` at 16-bit efficiencies whatever the format, and for each token the share of prompts
+    read meanwhile at half of the peak, times the factor of :data:`SHORTCUT` for the kind.
+    """
+    from llm_economics.evidence import calibration
+
+    found = np.empty(len(rows))
+    for one, arguments, formats, _, indices in _deployments(_asked(rows)):
+        model, system, users, prompt, output, split = arguments
+        share = services.bits(one.weights) / 16
+        stored = replace(model, common_bytes=model.common_bytes * share, expert_bytes=model.expert_bytes * share)
+        cache = services.bits(formats["kv"]) / 16
+        reaches = tuple(
+            reach._replace(values=reach.values * cache, read=reach.read * cache) for reach in stored.windows
+        )
+        stored = replace(
+            stored, windows=reaches, kv_bytes_per_token=stored.kv_bytes_per_token * cache,
+            read_bytes_per_token=stored.read_bytes_per_token and stored.read_bytes_per_token * cache,
+        )  # fmt: skip
+        narrow = services.arithmetic_for(one.weights, system.accelerator)
+        step = calibration.terms(stored, system, users, prompt + output / 2, split, precision=narrow)
+        reading = (model.flops_per_token * prompt + model.prompt_flops(prompt)) / system.peak(narrow) / 0.5
+        found[indices] = calibration.seconds(calibration.fitted(), step) + users * reading / output
+    return found * _kinds(rows).map(SHORTCUT).to_numpy()
+
+
 def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
     """Errors of measured ÷ predicted time: rows, median ratio, median error and shares within three factors."""
     import pandas
@@ -469,32 +502,39 @@ def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
 # The file
 
 
-def intervals() -> dict[str, Any]:
-    """Factors between which nine tenths of unseen services lay, by kind, from the fits that left chips, engines or
-    models out."""
-    import pandas
+def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, Any]:
+    """Factors between which nine tenths of unseen services lay, by kind.
 
-    apart = pandas.concat([left_out(by) for by in ("hardware", "engine", "month", "model")])
-    apart = apart[~apart["queued"]]
-    other = apart["hardware"].str.startswith("mi")
-    groups = {
-        "dense": apart[(apart["kind"] == "dense") & ~other],
-        "mixture": apart[(apart["kind"] == "mixture") & ~other],
-    }
-    groups["other maker"] = apart[other]
+    Chips, engines, months and models were left out in turn (``apart``, by :func:`left_out`); the widest of the four
+    counts, and both ways alike, for the sign of an error on known rows says little about that on unknown ones.
+    """
+    apart = apart or {by: left_out(by) for by in (*LEFT_OUT, "model")}
     found = {}
-    for name, rows in groups.items():
-        few = rows[rows["concurrency"] <= FEW]
-        found[name] = {
-            "tpot": _quantiles(rows["seconds"] / rows["predicted"]),
-            "ttft": _quantiles(few["ttft_s"] / few["first"]),
-            "services": int(rows.index.nunique()),
-            "models": sorted(rows["model"].unique()),
-            "chips": sorted(rows["hardware"].unique()),
+    for kind in ("dense", "mixture", "other maker"):
+        parts = [rows[~rows["queued"] & (_kinds(rows) == kind)] for rows in apart.values()]
+        parts = [rows for rows in parts if not rows.empty]
+        few = [rows[rows["concurrency"] <= FEW] for rows in parts]
+        found[kind] = {
+            "tpot": _widest([rows["seconds"] / rows["predicted"] for rows in parts]),
+            "ttft": _widest([rows["ttft_s"] / rows["first"] for rows in few]),
+            "services": max(len(rows) for rows in parts),
+            "models": sorted({name for rows in parts for name in rows["model"]}),
+            "chips": sorted({name for rows in parts for name in rows["hardware"]}),
         }
     low = left_out_steps("system")
     found["steps"] = {"tpot": _quantiles(low["seconds"] / low["predicted"]), "steps": len(low)}
     return found
+
+
+def _kinds(rows: pandas.DataFrame) -> pandas.Series:
+    """The kind of each row whose interval it has."""
+    makers = {name: deployments.system(name, 1).accelerator.maker for name in rows["hardware"].unique()}
+    return rows["kind"].where(rows["hardware"].map(makers) == "Nvidia", "other maker")
+
+
+def _widest(ratios: list[pandas.Series]) -> list[float]:
+    factor = max(max(1 / low, high) for low, high in map(_quantiles, ratios))
+    return [float(f"{1 / factor:.3g}"), float(f"{factor:.3g}")]
 
 
 def _quantiles(ratio: pandas.Series) -> list[float]:

@@ -473,6 +473,24 @@ class OwnMeasurementRow(MeasuredServingRow):
     confidence: Literal["own measurement"] = Field(description="own measurement")
 
 
+class AskedServiceRow(SourcedRow):
+    """What a tool with kernel tables forecasts for services of `services`, drawn by lot."""
+
+    model: str = text("model", ...)
+    hardware: str = text("accelerator as `services` names it", ...)
+    n_acc: int = number("accelerators", "count", 1, 10_000)
+    precision: Literal["fp8", "fp4"] = Field(description="precision of the checkpoint")
+    framework: str = text("serving engine of the measurement", ...)
+    isl: float = number("input length", "token", 1, 10_000_000)
+    osl: float = number("output length", "token", 1, 10_000_000)
+    concurrency: float = number("requests at a time", "count", 1, 1_000_000)
+    config: str = text("configuration as `services` names it", ...)
+    measured_on: str = text("date of the measured row: YYYY-MM-DD", ..., _DATE_OR_RANGE)
+    tpot_ms: float = number("time per output token that the tool gives", "ms", 0.1, 100_000)
+    ttft_ms: float = number("time to the first token that it gives", "ms", 0.1, 10_000_000)
+    version: str = text("version of the engine in its tables", ...)
+
+
 class InferenceMaxRow(SourcedRow):
     """Raw measured configurations of the InferenceMAX benchmark."""
 
@@ -839,6 +857,7 @@ FILES: dict[str, type[Row]] = {
     "reading": FactRow,
     "serving_validation": ServingValidationRow,
     "services": ServiceRow,
+    "services_aiconfigurator": AskedServiceRow,
     "systems": SystemRow,
     "token_costs": FactRow,
     "training_runs": TrainingRunRow,

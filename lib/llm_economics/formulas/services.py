@@ -23,7 +23,7 @@ in).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -53,78 +53,46 @@ MEMORY_SHARE = 0.9
 """Share of an accelerator's memory that engines fill with weights and cache."""
 
 
+def _constant(unit: str, means: str) -> Any:
+    return field(metadata={"unit": unit, "means": means})
+
+
 @dataclass(frozen=True)
 class Constants:
-    """What is fitted. Those of the first line are fitted on 16-bit decode steps of H100s alone.
+    """What is fitted, each with its unit and meaning. The first nine are fitted on 16-bit decode steps alone."""
 
-    Parameters
-    ----------
-    weight, kv, compute, link
-        Fraction of the memory bandwidth at which 16-bit weights and cache are read, of the dense 16-bit peak, of the
-        link.
-    passing_rate
-        Bytes per second that the kernels of a collective pass on.
-    message_s, layer_s, expert_layer_s
-        Seconds for each message in a row, for each layer, and more for each layer with experts: launches and small
-        kernels.
-    before_fp8
-        Factor on a step for chips without an FP8 peak.
-    weight_8, weight_4, expert_8, expert_4, expert_4_widened, kv_8
-        Fraction of the bandwidth at which 8-bit and 4-bit weights, routed experts and cache are read; 4-bit experts
-        also where the chip computes in 16 bits and has to widen them first.
-    compute_narrow
-        Fraction of the dense 8-bit or 4-bit peak that a decode step's products reach.
-    quantised_layer_s, latent_layer_s
-        Seconds more for each layer whose activations are quantised on the way, and with latent attention.
-    engine_expert_layer_s
-        Seconds more that an engine takes for each layer with experts, beyond the sum of its kernels.
-    host_s, sequence_s
-        Seconds that the host adds to a step, and to it for each sequence.
-    prompt_16, prompt_8, prompt_4
-        Fraction of the dense peak at which prompts are read, by the format of the arithmetic.
-    prompt_s
-        Seconds that a prompt costs the others beside its arithmetic.
-    other_maker
-        Factor on times of chips of other makers than Nvidia.
-    other_fixed, other_work
-        The same for those of them without an FP4 peak: on fixed times, and on reading, computing and sending.
-    first_s, first_layer_s, first_work, first_other
-        Seconds of the time to the first token without any model, for each layer and each layer with experts, factor on
-        the arithmetic of the prompt, and share of it for each other user.
-    """
-
-    weight: float
-    kv: float
-    compute: float
-    link: float
-    passing_rate: float
-    message_s: float
-    layer_s: float
-    expert_layer_s: float
-    before_fp8: float
-    weight_8: float
-    weight_4: float
-    expert_8: float
-    expert_4: float
-    expert_4_widened: float
-    kv_8: float
-    compute_narrow: float
-    quantised_layer_s: float
-    latent_layer_s: float
-    engine_expert_layer_s: float
-    host_s: float
-    sequence_s: float
-    prompt_16: float
-    prompt_8: float
-    prompt_4: float
-    prompt_s: float
-    other_maker: float
-    other_fixed: float
-    other_work: float
-    first_s: float
-    first_layer_s: float
-    first_work: float
-    first_other: float
+    weight: float = _constant("fraction", "of the memory bandwidth at which 16-bit weights are read")
+    kv: float = _constant("fraction", "of the memory bandwidth at which a 16-bit cache is read")
+    compute: float = _constant("fraction", "of the dense 16-bit peak that a decode step reaches")
+    link: float = _constant("fraction", "of a link's bandwidth at which bytes cross it")
+    passing_rate: float = _constant("byte/s", "that the kernels of a collective pass on")
+    message_s: float = _constant("s", "for each message in a row")
+    layer_s: float = _constant("s", "for each layer: launches, tails and small kernels")
+    expert_layer_s: float = _constant("s", "more for each layer with experts: routing, sorting, adding up")
+    before_fp8: float = _constant("factor", "on a step of chips without an FP8 peak")
+    weight_8: float = _constant("fraction", "of the memory bandwidth at which 8-bit weights are read")
+    weight_4: float = _constant("fraction", "of it at which 4-bit weights are read")
+    expert_8: float = _constant("fraction", "of it at which 8-bit routed experts are read")
+    expert_4: float = _constant("fraction", "of it at which 4-bit experts are read by a chip that computes in 4 bits")
+    expert_4_widened: float = _constant("fraction", "of it at which 4-bit experts are read that are widened to 16 bits")
+    kv_8: float = _constant("fraction", "of it at which an 8-bit cache is read")
+    compute_narrow: float = _constant("fraction", "of the dense 8-bit or 4-bit peak that a decode step reaches")
+    quantised_layer_s: float = _constant("s", "more for each layer whose activations are quantised on the way")
+    latent_layer_s: float = _constant("s", "more for each layer with latent attention: its chain of small products")
+    engine_expert_layer_s: float = _constant("s", "more that an engine takes for a layer with experts than its kernels")
+    host_s: float = _constant("s", "that the host adds to a step")
+    sequence_s: float = _constant("s", "that the host adds for each sequence")
+    prompt_16: float = _constant("fraction", "of the dense peak at which prompts are read in 16 bits")
+    prompt_8: float = _constant("fraction", "of the dense peak at which prompts are read in 8 bits")
+    prompt_4: float = _constant("fraction", "of the dense peak at which prompts are read in 4 bits")
+    prompt_s: float = _constant("s", "that a prompt costs the others beside its arithmetic")
+    other_maker: float = _constant("factor", "on times of chips of other makers than Nvidia that have an FP4 peak")
+    other_fixed: float = _constant("factor", "on fixed times of such chips without an FP4 peak")
+    other_work: float = _constant("factor", "on reading, computing and sending of such chips without an FP4 peak")
+    first_s: float = _constant("s", "of the time to the first token, whatever the model")
+    first_layer_s: float = _constant("s", "of it for each layer, and again for each layer with experts")
+    first_work: float = _constant("factor", "on the reading of the prompt, as part of it")
+    first_other: float = _constant("fraction", "of that reading, for each other user")
 
 
 @dataclass(frozen=True)
@@ -193,8 +161,8 @@ class Terms:
     def binds(self):
         """Index into :data:`TERMS` of the longest (an array of them for arrays)."""
         longest, index = self.weights_s, 0
-        for n, field in enumerate(fields(self)[1:], start=1):
-            value = getattr(self, field.name)
+        for n, term in enumerate(fields(self)[1:], start=1):
+            value = getattr(self, term.name)
             index = where(value > longest, n, index)
             longest = maximum(longest, value)
         return index
