@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -50,7 +50,8 @@ def read(path: Path | str) -> list[Result]:
 def _folder(folder: Path) -> list[Result]:
     found: list[Result] = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".json", ".jsonl", ".txt"))[:500]:
-        if path.name in _BESIDE or re.fullmatch(r"stage_\d+_lifecycle_metrics\.json", path.name):
+        beside = path.name in _BESIDE or re.fullmatch(r"stage_\d+_lifecycle_metrics\.json", path.name)
+        if beside or "phases" in path.relative_to(folder).parts:  # AIPerf's parts of one run, its warm-up among them
             continue
         try:
             found += read(path)
@@ -474,6 +475,8 @@ def _aiperf(content: dict, path: Path) -> Iterator[Result]:
     if completed is None:
         completed = number(at(content, "request_latency", "count")) or (duration and rate and duration * rate)
     cached = value("overall_usage_prompt_cache_read_pct", zero=True)
+    listed = _aiperf_listed(path)
+    measured = _measured(listed)
     asked = at(settings, "datasets", 0, "prompts", "osl", "mean") or at(settings, "input", "output_tokens", "mean")
     yield Result(
         tool="AIPerf" if "aiperf_version" in content or "schema_version" in content else "GenAI-Perf",
@@ -506,7 +509,8 @@ def _aiperf(content: dict, path: Path) -> Iterator[Result]:
         duration_s=duration,
         output_per_s=value("output_token_throughput"),
         total_per_s=value("total_token_throughput"),
-        requests=_aiperf_requests(path),
+        requests=tuple(_aiperf_request(record) for record in measured if not at(record, "error")),
+        sent_before=len(_sessions(measured) & _sessions(r for r in listed if r not in measured)),
         cached_share=None if cached is None else cached / 100,
         texts=_aiperf_prompts(_sibling(path, "inputs.json")),
     )
@@ -524,14 +528,22 @@ def _aiperf_prompts(inputs: Any) -> tuple[str, ...]:
     return _strings([at(session, "payloads", 0, "messages", 0, "content") for session in sessions])
 
 
-def _aiperf_requests(path: Path) -> tuple[Request, ...]:
-    """The requests that AIPerf lists in a file of its own beside its result."""
+def _aiperf_listed(path: Path) -> list[dict]:
+    """The requests that AIPerf lists in a file of its own beside its result, those of its warm-up too."""
     try:
         lines = (path.parent / "profile_export.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines if line.strip()]
+        return [record for line in lines if line.strip() and isinstance(record := json.loads(line), dict)]
     except (OSError, ValueError, RecursionError):
-        return ()
-    return tuple(_aiperf_request(record) for record in records if not at(record, "error"))
+        return []
+
+
+def _measured(records: list[dict]) -> list[dict]:
+    return [record for record in records if at(record, "metadata", "benchmark_phase") != "warmup"]
+
+
+def _sessions(records: Iterable[dict]) -> set[str]:
+    """Conversations by which AIPerf tells prompts apart."""
+    return {name for record in records if (name := _string(at(record, "metadata", "conversation_id")))}
 
 
 def _aiperf_request(record: dict) -> Request:
@@ -547,6 +559,7 @@ def _aiperf_request(record: dict) -> Request:
 
 def _aiperf_lines(records: list[dict], path: Path) -> list[Result]:
     """AIPerf's list of requests by itself: the load is not in it, but what was in flight is."""
+    listed, records = records, _measured(records)
     good = [record for record in records if not at(record, "error")]
     starts = [n for r in records if (n := number(at(r, "metadata", "request_start_ns")))]
     ends = [n for r in records if (n := number(at(r, "metadata", "request_end_ns")))]
@@ -567,6 +580,7 @@ def _aiperf_lines(records: list[dict], path: Path) -> list[Result]:
             server_output=mean("usage_completion_tokens"),
             duration_s=1e-9 * (max(ends) - min(starts)) or None,
             requests=tuple(_aiperf_request(record) for record in good),
+            sent_before=len(_sessions(records) & _sessions(r for r in listed if r not in records)),
         )
     ]
 
