@@ -158,16 +158,15 @@ def test_tables_answer_every_row_that_can_be_and_name_what_is_wrong_with_others(
         {},
         {"model": "Nothing-7B"},
         {"hardware": "abacus"},
-        {"n_acc": ""},
+        {"n_acc": "", "config": ""},
         {"osl": ""},
         {"precision": "fp7"},
         {"interactivity_tok_s_user": "", "concurrency": ""},
         {"scenario": "disagg"},
-        {"config": "tp3 ep1"},
         {"interactivity_tok_s_user": "", "tput_per_acc": "100", "unit": "TOTAL (in+out) tok/s per GPU"},
     )
     found = rows(path)
-    assert [bool(row["why_not"]) for row in found] == [False, *[True] * 8, False]
+    assert [bool(row["why_not"]) for row in found] == [False, *[True] * 7, False]
     reasons = [
         "the model is missing ('Nothing-7B' is not in data/models.csv): give --model",
         "the system is missing ('abacus' is not in data/systems.csv): give --system",
@@ -176,19 +175,35 @@ def test_tables_answer_every_row_that_can_be_and_name_what_is_wrong_with_others(
         "weights = 'fp7' is not allowed",
         "the number of requests at a time is not in the file: give --concurrency",
         "prefill and decode on accelerators of their own",
-        "tensor = 3 is not allowed: it must divide the 8 accelerators",
     ]
-    for row, reason in zip(found[1:9], reasons, strict=True):
+    for row, reason in zip(found[1:8], reasons, strict=True):
         assert row["why_not"].startswith(reason) and "\n" not in row["why_not"]
     assert found[0]["measured_ms"] == pytest.approx(20) and found[0]["hardware"] == "h200"
     assert found[0]["part"] == "row 2" and found[0]["interactivity_tok_s_user"] == "50"
-    assert found[9]["measured_ms"] == pytest.approx(1e3 * 16 / (8 * 100 / 2)) and found[9]["definition"] == "throughput"
+    assert found[8]["measured_ms"] == pytest.approx(1e3 * 16 / (8 * 100 / 2)) and found[8]["definition"] == "throughput"
     shown = call(path).stdout
     assert "not answered:" in shown and "give --accelerators" in shown
 
 
+def test_tables_are_answered_as_service_answers_them(table, tmp_path):
+    cells = [{}, {"config": "tp3 ep1"}, {"config": "tp4 dp2 ep8", "model": "DeepSeek-R1"}, {"hardware": "mi300x"}]
+    path = table(*cells, {"precision": "fp4", "hardware": "b200", "n_acc": ""}, {"spec_decoding": "mtp"})
+    asked = json.loads(CliRunner().invoke(main, ["service", "--rows", str(path), "--json"]).stdout)["rows"]
+    for own, other in zip(rows(path), asked, strict=True):
+        assert own["why_not"] is other["why_not"] is None
+        for key in ("measured_ms", "floor_ms", "forecast_ms", "low_ms", "high_ms", "ratio"):
+            assert own[key] == pytest.approx(other[key]), key
+    other = tmp_path / "other.csv"
+    other.write_text(
+        "model_name,hw,tp_size,max_concurrency,input_len,output_len,median_tpot_ms,weights\n"
+        "Llama 3 8B,h100,2,8,512,128,9.5,fp8\n"
+    )
+    (row,) = rows(other)
+    assert (row["measured_ms"], row["accelerators"], row["weights"]) == (pytest.approx(9.5), 2, "fp8")
+
+
 def test_options_fill_what_rows_lack(table):
-    path = table({"n_acc": "", "osl": ""})
+    path = table({"n_acc": "", "config": "", "osl": ""})
     (row,) = rows(path, "--accelerators", 8, "--output", 1024)
     assert row["taken"]["accelerators"] == row["taken"]["output_tokens"] == "option"
     assert row["floor_ms"] == rows(table({}))[0]["floor_ms"]

@@ -175,6 +175,28 @@ def test_requests_that_stand_beside_a_result_are_used_where_they_are_all_of_them
     assert result.tpot.where == "inter_token_latency.avg"  # three of 32 are no reason to leave the mean of all
 
 
+def test_a_warm_up_is_no_measurement_but_may_have_sent_its_prompts(tmp_path):
+    lines = (FILES / A / "plain-c8" / "profile_export.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    for n, record in enumerate(records):
+        record["metadata"] |= {"benchmark_phase": "profiling", "conversation_id": f"session_{n}"}
+    warm = json.loads(json.dumps(records[0]))
+    warm["metadata"] |= {"benchmark_phase": "warmup"}
+    warm["metrics"]["request_latency"]["value"] *= 10
+    (tmp_path / "phases" / "warmup").mkdir(parents=True)
+    content = json.loads((FILES / A / "plain-c8" / "profile_export_aiperf.json").read_text())
+    content["request_count"]["avg"] = 3.0
+    for name in ("profile_export_aiperf.json", "phases/warmup/profile_export_aiperf.json"):
+        (tmp_path / name).write_text(json.dumps(content))
+    (tmp_path / "profile_export.jsonl").write_text("\n".join(json.dumps(record) for record in [warm, *records]))
+    (result,) = read(tmp_path)
+    assert result.tpot.where == "recomputed from 3 requests" and result.tpot.mean == pytest.approx(0.05, rel=0.01)
+    text = next(doubt.text for doubt in result.doubts if doubt.code == "repeated-prompts")
+    assert text.startswith("1 of the measured prompts had been sent in the warm-up")
+    (alone,) = read(tmp_path / "profile_export.jsonl")
+    assert alone.completed == 3 and [doubt.code for doubt in alone.doubts] == ["repeated-prompts"]
+
+
 def test_llama_bench_times_one_sequence_and_says_what_it_timed():
     prompt, generation = read(FILES / "llama-bench-b11434" / "pp128-tg32.json")
     assert "only the reading of a prompt was timed" in prompt.why_not

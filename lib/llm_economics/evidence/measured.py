@@ -87,7 +87,9 @@ class Setting:
 
     @property
     def running(self) -> float:
-        """Requests that were really in flight, never more than were asked for."""
+        """Requests that were really in flight, at most those asked for, which a table's row has to be taken for."""
+        if self.result.row and not self.result.row.get("in_flight"):
+            return self.concurrency
         return max(1.0, min(self.concurrency, self.result.in_flight or self.concurrency))
 
     @property
@@ -197,8 +199,9 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
     )
     check_range("accelerators", count, 1, 100_000)
     weights = _weights(result, given, taken)
-    tensor = _degree("tensor", result.tensor, given.tensor, count, count, taken)
-    expert = _degree("expert", result.expert, given.expert, 1, count, taken)
+    own = _layout(result, count) if result.row else (result.tensor, result.expert)
+    tensor = _degree("tensor", own[0], given.tensor, count, count, taken)
+    expert = _degree("expert", own[1], given.expert, 1, count, taken)
     chip = (_own_system(system) if _is_file(system) else _catalog_system(system, 1)).accelerator
     row = result.row or {}
     said = row.get("arithmetic") or given.arithmetic
@@ -219,6 +222,15 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
     kv = kv or ("fp8" if services.bits(weights) < 16 else "bf16")
     drafted = deployments.DRAFTED if result.speculation else 0
     return Deployment(name, system, count, weights, arithmetic, kv, tensor, expert, drafted, result.decode_only)
+
+
+def _layout(result: Result, count: int) -> tuple[int | None, int | None]:
+    """Tensor and expert parallelism of a row, as ``service --rows`` reads them; None where it says neither."""
+    if result.tensor is None and result.expert is None:
+        return None, None
+    known = {"model": "Llama 3 8B", "hardware": "H100", "isl": 1, "osl": 1, "concurrency": 1, "scenario": ""}
+    asked = deployments.asked({**result.row, **known, "n_acc": count})
+    return asked.tensor, asked.expert
 
 
 def _degree(name: str, own: int | None, option: int | None, default: int, most: int, taken: dict[str, str]) -> int:

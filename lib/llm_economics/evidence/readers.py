@@ -11,12 +11,13 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from llm_economics.evidence.results import Figure, Request, Result, number, settled
+from llm_economics.evidence.deployments import COLUMNS, MEASURED
+from llm_economics.evidence.results import Figure, Request, Result, figure, number, settled
 from llm_economics.formulas.elementwise import ParameterError
 
 MOST_BYTES = 200_000_000
@@ -49,7 +50,8 @@ def read(path: Path | str) -> list[Result]:
 def _folder(folder: Path) -> list[Result]:
     found: list[Result] = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".json", ".jsonl", ".txt"))[:500]:
-        if path.name in _BESIDE or re.fullmatch(r"stage_\d+_lifecycle_metrics\.json", path.name):
+        beside = path.name in _BESIDE or re.fullmatch(r"stage_\d+_lifecycle_metrics\.json", path.name)
+        if beside or "phases" in path.relative_to(folder).parts:  # AIPerf's parts of one run, its warm-up among them
             continue
         try:
             found += read(path)
@@ -473,6 +475,8 @@ def _aiperf(content: dict, path: Path) -> Iterator[Result]:
     if completed is None:
         completed = number(at(content, "request_latency", "count")) or (duration and rate and duration * rate)
     cached = value("overall_usage_prompt_cache_read_pct", zero=True)
+    listed = _aiperf_listed(path)
+    measured = _measured(listed)
     asked = at(settings, "datasets", 0, "prompts", "osl", "mean") or at(settings, "input", "output_tokens", "mean")
     yield Result(
         tool="AIPerf" if "aiperf_version" in content or "schema_version" in content else "GenAI-Perf",
@@ -505,7 +509,8 @@ def _aiperf(content: dict, path: Path) -> Iterator[Result]:
         duration_s=duration,
         output_per_s=value("output_token_throughput"),
         total_per_s=value("total_token_throughput"),
-        requests=_aiperf_requests(path),
+        requests=tuple(_aiperf_request(record) for record in measured if not at(record, "error")),
+        sent_before=len(_sessions(measured) & _sessions(r for r in listed if r not in measured)),
         cached_share=None if cached is None else cached / 100,
         texts=_aiperf_prompts(_sibling(path, "inputs.json")),
     )
@@ -523,14 +528,22 @@ def _aiperf_prompts(inputs: Any) -> tuple[str, ...]:
     return _strings([at(session, "payloads", 0, "messages", 0, "content") for session in sessions])
 
 
-def _aiperf_requests(path: Path) -> tuple[Request, ...]:
-    """The requests that AIPerf lists in a file of its own beside its result."""
+def _aiperf_listed(path: Path) -> list[dict]:
+    """The requests that AIPerf lists in a file of its own beside its result, those of its warm-up too."""
     try:
         lines = (path.parent / "profile_export.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines if line.strip()]
+        return [record for line in lines if line.strip() and isinstance(record := json.loads(line), dict)]
     except (OSError, ValueError, RecursionError):
-        return ()
-    return tuple(_aiperf_request(record) for record in records if not at(record, "error"))
+        return []
+
+
+def _measured(records: list[dict]) -> list[dict]:
+    return [record for record in records if at(record, "metadata", "benchmark_phase") != "warmup"]
+
+
+def _sessions(records: Iterable[dict]) -> set[str]:
+    """Conversations by which AIPerf tells prompts apart."""
+    return {name for record in records if (name := _string(at(record, "metadata", "conversation_id")))}
 
 
 def _aiperf_request(record: dict) -> Request:
@@ -546,6 +559,7 @@ def _aiperf_request(record: dict) -> Request:
 
 def _aiperf_lines(records: list[dict], path: Path) -> list[Result]:
     """AIPerf's list of requests by itself: the load is not in it, but what was in flight is."""
+    listed, records = records, _measured(records)
     good = [record for record in records if not at(record, "error")]
     starts = [n for r in records if (n := number(at(r, "metadata", "request_start_ns")))]
     ends = [n for r in records if (n := number(at(r, "metadata", "request_end_ns")))]
@@ -566,6 +580,7 @@ def _aiperf_lines(records: list[dict], path: Path) -> list[Result]:
             server_output=mean("usage_completion_tokens"),
             duration_s=1e-9 * (max(ends) - min(starts)) or None,
             requests=tuple(_aiperf_request(record) for record in good),
+            sent_before=len(_sessions(records) & _sessions(r for r in listed if r not in records)),
         )
     ]
 
@@ -993,7 +1008,7 @@ def _llama_benchy(content: dict, path: Path) -> Iterator[Result]:
             date=_days(content.get("timestamp")),
             says=_says(
                 ttft=first,
-                tpot=_single([1 / rate for rate in rates], "per request", where),
+                tpot=figure([1 / rate for rate in rates], "per request", where),
                 first_chunk=_listed(load, "ttfr", "to the first chunk"),
             ),
             concurrency=batch,
@@ -1006,15 +1021,9 @@ def _llama_benchy(content: dict, path: Path) -> Iterator[Result]:
         )
 
 
-def _single(values: list[float], meaning: str, where: str) -> Figure | None:
-    from llm_economics.evidence.results import figure
-
-    return figure(values, meaning, where)
-
-
 def _listed(load: dict, name: str, meaning: str) -> Figure | None:
     values = [1e-3 * n for v in at(load, name, "values") or () if (n := number(v))]
-    return _single(values, meaning, f"{name}.values")
+    return figure(values, meaning, f"{name}.values")
 
 
 def _llmperf(content: dict, path: Path) -> Iterator[Result]:
@@ -1189,7 +1198,7 @@ def _llama_bench(content: Mapping, path: Path) -> Iterator[Result]:
     if prompt and generated:
         why = "prompt and generated tokens are timed together (-pg): test them apart (-p and -n)"
     elif generated and mean:
-        median = _single([t / generated for t in times], "one batch", "")
+        median = figure([t / generated for t in times], "one batch", "")
         says["tpot"] = Figure(mean / generated, median and median.median, None, "one batch", "avg_ns ÷ n_gen")
     elif prompt and mean:
         says["ttft"] = Figure(mean, meaning=FIRST, where="avg_ns")
@@ -1357,7 +1366,7 @@ def _printed(text: str, path: Path) -> Iterator[Result]:
             yield from (_part(r, f"run {n}" if len(parts) > 1 else "") for r in _flat_result(content, path))
 
 
-SPEC = {"", "none", "off", "false", "0"}
+SPEC = {"", "none", "off", "no", "nan", "false", "0"}
 
 
 def _table_rows(text: str, path: Path) -> Iterator[Result]:
@@ -1374,38 +1383,40 @@ def _table_rows(text: str, path: Path) -> Iterator[Result]:
         )
 
 
+def _cell(row: Mapping[str, str], name: str) -> str:
+    """A row's cell under any of the names that ``service --rows`` knows for it."""
+    return next((row[one] for one in COLUMNS[name] if row.get(one)), "")
+
+
 def _table_row(row: dict[str, str], path: Path, n: int) -> Result:
-    speed, first, output = (number(row.get(k)) for k in ("interactivity_tok_s_user", "ttft_s", "osl"))
-    chips = _count(row.get("n_acc"))
+    first, output, prompt = number(row.get("ttft_s")), number(_cell(row, "osl")), number(_cell(row, "isl"), zero=True)
+    known = ((name, number(row.get(name)), to_ms) for name, to_ms in MEASURED.items())
+    tpot = next((Figure(None, 1e-3 * to_ms(value), where=name) for name, value, to_ms in known if value), None)
+    layout = {name: int(count) for name, count in re.findall(r"(?<![a-z])(tp|dp|ep)(\d{1,4})\b", _cell(row, "config"))}
+    tensor, copies = (layout.get(short) or _count(_cell(row, name)) for short, name in (("tp", "tp"), ("dp", "data")))
+    chips = _count(_cell(row, "n_acc")) or (tensor * (copies or 1) if tensor else None)
     total = number(row.get("tput_total")) or _times_count(number(row.get("tput_per_acc")), chips)
-    unit, prompt = row.get("unit", "").lower(), number(row.get("isl"), zero=True)
+    unit = row.get("unit", "").lower()
     both = "total" in unit or "in+out" in unit or "both" in unit
-    output_per_s = total
+    output_per_s = None if "input" in unit else total
     if both and total:
         output_per_s = total * output / (output + prompt) if output and prompt is not None else None
-    elif "input" in unit:
-        output_per_s = None
-    layout = {name: int(count) for name, count in re.findall(r"\b(tp|ep)(\d{1,4})\b", row.get("config", ""))}
-    speculation = row.get("spec_decoding", "")
+    apart = "prefill and decode on accelerators of their own: the counts of each are needed, and no column has them"
+    speculation, scenario = _cell(row, "spec_decoding"), _cell(row, "scenario").lower()
     return Result(
         tool="table",
         file=str(path),
         part=f"row {n}",
-        model=row.get("model", ""),
+        model=_cell(row, "model"),
         engine=row.get("framework", ""),
-        system=row.get("hardware", ""),
+        system=_cell(row, "hardware"),
         accelerators=chips,
-        weights=row.get("precision", ""),
-        tensor=layout.get("tp"),
-        expert=layout.get("ep"),
+        weights=_cell(row, "precision"),
+        tensor=tensor,
+        expert=layout.get("ep") or _count(_cell(row, "ep")),
         date=row.get("date", ""),
-        says=_says(
-            tpot=Figure(None, 1 / speed, meaning="per request", where="1 ÷ interactivity_tok_s_user")
-            if speed
-            else None,
-            ttft=Figure(None, first, meaning=FIRST, where="ttft_s") if first else None,
-        ),
-        concurrency=number(row.get("concurrency")),
+        says=_says(tpot=tpot, ttft=Figure(None, first, meaning=FIRST, where="ttft_s") if first else None),
+        concurrency=number(_cell(row, "concurrency")),
         in_flight=number(row.get("in_flight")),
         input_tokens=prompt if prompt is not None or row.get("confidence") != "own measurement" else 0.0,
         output_tokens=output,
@@ -1414,9 +1425,7 @@ def _table_row(row: dict[str, str], path: Path, n: int) -> Result:
         decode_only="decode only" in unit,
         speculation="" if speculation.lower() in SPEC else speculation,
         row=row,
-        why_not="prefill and decode on accelerators of their own: the counts of each are needed, and no column has them"
-        if row.get("scenario", "").lower().startswith("disagg")
-        else "",
+        why_not=apart if "disagg" in scenario or "apart" in scenario else "",
     )
 
 
@@ -1442,6 +1451,13 @@ def _columns(*names: str) -> Callable[[str], bool]:
         return set(names) <= {name.strip() for name in header}
 
     return recognised
+
+
+def _is_table(text: str) -> bool:
+    """Whether a header names a model, lengths, and a load or a speed, under any of the names for them."""
+    header = {name.strip() for name in next(csv.reader([text.lstrip().partition("\n")[0]]), [])}
+    loads = {*COLUMNS["concurrency"], *MEASURED}
+    return bool(loads & header) and all(header & set(COLUMNS[name]) for name in ("model", "isl", "osl"))
 
 
 def _has(*paths: str) -> Callable[[dict], bool]:
@@ -1515,9 +1531,8 @@ _OBJECTS: tuple[tuple[Callable[[dict], bool], Callable[[dict, Path], Iterator[Re
 _TEXTS: tuple[tuple[Callable[[str], bool], Callable[[str, Path], Iterator[Result]]], ...] = (
     (lambda text: "MLPerf Results Summary" in text[:2000], _mlperf),
     (lambda text: re.search(r"=+ (?:Serving )?Benchmark Result =+", text) is not None, _printed),
-    (_columns("model", "concurrency", "isl", "osl"), _table_rows),
-    (_columns("model", "interactivity_tok_s_user"), _table_rows),
-    (_columns("hw", "model", "conc", "isl", "osl"), _inferencex_table),
+    (_columns("hw", "model", "conc", "isl", "osl", "median_tpot"), _inferencex_table),
+    (_is_table, _table_rows),
     (_columns("n_gen", "n_prompt", "avg_ns"), _llama_csv),
     (lambda text: re.match(r"\s*\|\s*model\s*\|.*\btest\s*\|.*\bt/s", text) is not None, _llama_table),
     (_columns("Metric", "avg", "p99"), _aiperf_table),

@@ -90,6 +90,8 @@ class Result:
         Requests that were answered, and those of them that the file lists one by one.
     cached_share
         Part of the prompts' tokens that the server had in its cache.
+    sent_before
+        Measured prompts that a warm-up had sent before.
     texts
         Prompts, or answers where the file has no prompts (``texts_are``), to find those that were sent twice.
     """
@@ -127,6 +129,7 @@ class Result:
     chunks: float | None = None
     requests: tuple[Request, ...] = ()
     cached_share: float | None = None
+    sent_before: int = 0
     texts: tuple[str, ...] = ()
     texts_are: str = "prompts"
     parameters: float | None = None
@@ -380,6 +383,9 @@ def _load(result: Result) -> list[Doubt]:
                 f"{repeated} of {len(result.texts)} listed {result.texts_are} are another request's, word for word",
             )
         )
+    if result.sent_before:
+        text = f"{result.sent_before} of the measured prompts had been sent in the warm-up: a prefix cache has them"
+        found.append(Doubt("repeated-prompts", text))
     pieces, tokens = _pieces(result), result.output_tokens
     early = result.says.get("first chunk")
     if early and result.ttft and early.mean < 0.9 * result.ttft.mean:
