@@ -32,7 +32,7 @@ weight_format: str = "bf16"  # number format of the stored weights
 WORK = """\
 import os, time
 from pathlib import Path
-from llm_economics.book.claims import check, record
+from llm_economics.book.claims import check, record, tested
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.speculation import expected_tokens
 folder = Path(os.environ["SWEEP_TEST"])
@@ -48,7 +48,8 @@ tokens = expected_tokens(acceptance, draft_tokens)
 record("tokens_per_step", tokens, "token", "of one sequence")
 record("pair", [tokens, 2.0], "token")
 record("limit", 1 / (1 - acceptance) if acceptance < 1 else float("inf"), "token")
-check("serve-065", holds=acceptance > 0.75, reason="it is a test")
+held = tested(lambda share: share > 0.75, flip={"share": 0.75 if acceptance > 0.75 else 1.0}, share=acceptance)
+check("serve-065", holds=held, reason="it is a test")
 """
 
 

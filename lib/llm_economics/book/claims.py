@@ -7,6 +7,7 @@ outputs are the only store: scorecard, landing page, tests and command line read
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -142,11 +143,26 @@ def chapters_folder() -> Path:
     return Path(os.environ.get("LLM_ECONOMICS_CHAPTERS") or facts.ROOT / "chapters")
 
 
+def _notebooks(folder: Path) -> Iterable[tuple[Path, bytes]]:
+    """The notebooks of a folder; of that of a run only those that the run has finished, as it left them."""
+    manifest, digests = folder.parent / "run.json", None
+    if folder.name == "chapters" and manifest.is_file():
+        try:
+            finished = json.loads(manifest.read_bytes())["notebooks"]
+            digests = {slug: made["sha256"] for slug, made in finished.items()}
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise ParameterError(f"{manifest} is no record of a run") from None
+    for path in sorted(folder.glob("*.ipynb")):
+        content = path.read_bytes()
+        if digests is None or digests.get(path.stem) == hashlib.sha256(content).hexdigest():
+            yield path, content
+
+
 def _bundles(folder: Path | None, mime: str) -> Iterable[tuple[str, dict[str, Any]]]:
     """The outputs of a folder of executed notebooks that hold a record of one kind, each with its chapter."""
-    for path in sorted((folder or chapters_folder()).glob("*.ipynb")):
+    for path, content in _notebooks(folder or chapters_folder()):
         try:
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            cells = json.loads(content)["cells"]
             found = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]

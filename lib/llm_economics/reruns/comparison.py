@@ -98,15 +98,19 @@ def load(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        If the folder holds no finished run.
+        If the folder holds no finished run, or the results are of another run than its notebooks.
     """
     path = folder / "results.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if {"title", "parameters", "verdicts", "results"} <= set(found):
-            return found
+        whole = {"title", "parameters", "verdicts", "results"} <= set(found)
     except (OSError, ValueError, TypeError):
-        pass
+        whole = False
+    if whole:
+        now = (runs.read_manifest(folder) or {}).get("run")
+        if now and found.get("run", now) != now:
+            raise ParameterError(f"{path} is of an earlier run than the notebooks beside it: finish that run first")
+        return found
     raise ParameterError(f"{folder} holds no results.json of a run: make it with `llm-economics run --out {folder}`")
 
 

@@ -11,8 +11,9 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -41,12 +42,16 @@ _INT = re.compile(r"[+-]?\d+", re.ASCII)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the execution of one notebook ended: ``cell`` is the number in its brackets, ``[7]``, where it stopped."""
+    """How the execution of one notebook ended: ``cell`` is the number in its brackets, ``[7]``, where it stopped.
+
+    ``sha256`` is the hash of what was stored.
+    """
 
     chapter: str
     seconds: float
     cell: int | None = None
     reason: str = ""
+    sha256: str = ""
 
     @property
     def ok(self) -> bool:
@@ -222,7 +227,7 @@ def known_chapter(slug: str, known: Iterable[str]) -> None:
 
 
 def run_notebook(
-    source: Path, output: Path, values: Mapping[str, Any], *, env: Mapping[str, str] | None = None
+    source: Path, output: Path, values: Mapping[str, Any], *, env: Mapping[str, str] | None = None, run: str = ""
 ) -> Outcome:
     """Execute a notebook with papermill in its own folder and store the executed copy.
 
@@ -235,6 +240,8 @@ def run_notebook(
         Plain numbers and text by name, as :func:`assign` gives them.
     env
         Environment variables that the kernel gets besides those of this process.
+    run
+        The identity of the run that the copy belongs to, which goes into its metadata.
 
     Raises
     ------
@@ -254,15 +261,19 @@ def run_notebook(
         if not isinstance(value, (int, float, str)) or len(repr(value)) > 400 or value in (math.inf, -math.inf):
             raise ParameterError(f"{name} of {source.stem} is not allowed: it must be a number or short text")
     start = time.monotonic()
-    cell, reason = None, ""
+    cell, reason, digest = None, "", ""
     try:
         notebook = _papermill(nbformat.read(source, as_version=4), source.parent, values, env or {})
-        write_atomic(output, nbformat.writes(notebook) + "\n")
+        if run:
+            notebook.metadata["llm_economics"] = {"run": run}
+        text = nbformat.writes(notebook) + "\n"
+        write_atomic(output, text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
     except PapermillExecutionError as error:
         cell, reason = error.exec_count, f"{error.ename}: {error.evalue}"
     except Exception as error:  # a kernel that died or never came, a disk that is full: the other notebooks go on
         reason = f"{type(error).__name__}: {error}"
-    return Outcome(source.stem, time.monotonic() - start, cell, " ".join(reason.split())[:500])
+    return Outcome(source.stem, time.monotonic() - start, cell, " ".join(reason.split())[:500], digest)
 
 
 def _papermill(
@@ -380,16 +391,34 @@ def _code(path: Path, changed: int) -> list[tuple[Any, bool]]:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    OSError
+        Names the file, whatever is in the way: a full disk, a folder that may not be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write in the place of another, which it replaces at the end, if nothing is raised."""
+    temporary = None
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        os.close(descriptor)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and str(error.filename or ".tmp").endswith(".tmp"):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
 
 

@@ -2,10 +2,14 @@
 
 A run is a folder::
 
-    run.json        what was asked, and of each notebook what it was made from (a run resumes by it)
+    run.json        what was asked, and of each notebook what it was made from and its hash (a run resumes by it)
     chapters/*.ipynb, index.ipynb    the executed copies
     results.json, results.csv        every verdict and every named result
     site/           the static site, if asked for
+
+Each run has an identity, made of all that its numbers hang on: it stands in ``run.json``, in the results and in every
+notebook that was run under other values than the book's. A notebook in the folder that is not the one of ``run.json``
+is none of the run's: it is read by nobody, and made anew. Only the process that holds the folder writes there.
 
 Nothing in the book's own folders is changed.
 """
@@ -82,13 +86,24 @@ class Run:
         """What ``run.json`` says; its ``notebooks`` give for each what it was made from, its hash and its time."""
         return read_manifest(self.folder) or self._asked() | {"notebooks": {}}
 
+    @cached_property
+    def identity(self) -> str:
+        """A digest of all that the numbers of the run hang on: assumptions, chapters, library, data, packages."""
+        keys = {slug: chapter_key(source, self.values.get(slug, {})) for slug, source in self.sources.items()}
+        return _hash(json.dumps(keys, sort_keys=True).encode())[:32]
+
+    @property
+    def mark(self) -> str:
+        """What is written into the notebooks of the run; nothing if all of its values are the book's own."""
+        return self.identity if any(self.values.values()) or readers_folder() else ""
+
     def _asked(self) -> dict[str, Any]:
         given = {slug: dict(own) for slug, own in self.values.items() if own}
         return {"title": self.title, "why": self.why, "source": str(self.source.resolve()), "values": given}
 
     def save(self) -> None:
         """Write ``run.json``."""
-        self.manifest.update(self._asked())
+        self.manifest.update(self._asked() | {"run": self.identity})
         write_atomic(self.folder / "run.json", _json(self.manifest))
 
     def current(self, slug: str) -> bool:
@@ -103,8 +118,8 @@ class Run:
         made, output = self.manifest["notebooks"].get(slug), self.output(slug)
         return bool(made) and made["key"] == key and output.is_file() and made["sha256"] == _hash(output.read_bytes())
 
-    def _made(self, slug: str, key: str, seconds: float) -> None:
-        digest = _hash(self.output(slug).read_bytes())
+    def _made(self, slug: str, key: str, seconds: float, digest: str = "") -> None:
+        digest = digest or _hash(self.output(slug).read_bytes())
         self.manifest["notebooks"][slug] = {"key": key, "sha256": digest, "seconds": round(seconds, 2)}
         self.save()
 
@@ -154,6 +169,8 @@ def opened(run: Run, *, fresh: bool = False) -> Iterator[None]:
                 _remove(run.folder / name)
         if fresh:
             run.manifest["notebooks"] = {}
+        for left in (*run.folder.glob("*.tmp"), *run.chapters.glob("*.tmp")):  # of a run that was killed while it wrote
+            left.unlink()
         run.save()
         yield
 
@@ -175,8 +192,8 @@ def reopen(folder: Path) -> Run:
 
 
 @contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Keep a second program out of a run's folder.
+def only_run(folder: Path, what: str = "run") -> Iterator[None]:
+    """Keep a second program out of the folder of a run or a sweep.
 
     Raises
     ------
@@ -190,7 +207,7 @@ def only_run(folder: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise ParameterError(f"another run is at work in {folder}") from None
+        raise ParameterError(f"another {what} is at work in {folder}") from None
     finally:
         os.close(lock)
 
@@ -247,11 +264,12 @@ def _execute(
     env: Mapping[str, str],
 ) -> list[Outcome]:
     failed = []
-    running = {pool.submit(notebooks.run_notebook, *task, env=env): slug for slug, task in tasks.items()}
+    how = {"env": env, "run": run.mark}
+    running = {pool.submit(notebooks.run_notebook, *task, **how): slug for slug, task in tasks.items()}
     for future in as_completed(running):
         outcome = _outcome(future, running[future])
         if outcome.ok:
-            run._made(outcome.chapter, keys[outcome.chapter], outcome.seconds)
+            run._made(outcome.chapter, keys[outcome.chapter], outcome.seconds, outcome.sha256)
         else:
             failed.append(outcome)
         done(outcome)
@@ -325,6 +343,7 @@ def collect(run: Run) -> dict[str, Any]:
     return {
         "title": run.title,
         "why": run.why,
+        "run": run.identity,
         "versions": versions(),
         **found_in(run.chapters, current, run.values),
     }
@@ -399,6 +418,15 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+_BUILD = """
+import sys
+from llm_economics.reruns.forks import end_with_parent
+end_with_parent(int(sys.argv.pop(1)))
+from jupyter_book.cli.main import main
+main()
+"""
+
+
 def build_site(run: Run, page: str, headline: str) -> Path:
     """Build the site of a run, with a banner on every page; a failed build leaves the last good one in place.
 
@@ -429,7 +457,7 @@ def build_site(run: Run, page: str, headline: str) -> Path:
     toc["parts"].insert(0, {"caption": "This run", "chapters": [{"file": "what-changed"}]})
     write_atomic(book / "_toc.yml", yaml.safe_dump(toc, allow_unicode=True, sort_keys=False))
     write_atomic(book / "what-changed.md", page)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(book)]
+    command = [sys.executable, "-c", _BUILD, str(os.getpid()), "build", str(book)]
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode:
         lines = [line for line in (built.stdout + built.stderr).splitlines() if line.strip()]

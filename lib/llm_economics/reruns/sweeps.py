@@ -3,7 +3,8 @@
 Each point is a run of the chapter's notebook in a kernel, a process of its own, and is stored the moment
 it is finished in a file named by what it depends on: the chapter, the parameters, the package and its data. So
 an interrupted sweep goes on where it stopped, and a changed chapter or formula is computed again. A
-kernel or a worker that is killed costs the point that it was at, which is then run again.
+kernel or a worker that is killed costs the point that it was at, which is then run again. Only one sweep at a time
+works in a folder, and one whose cluster has lost all of its workers waits for others no longer than ``GONE_S``.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import hashlib
 import itertools
 import json
 import math
-import os
+import queue
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,7 @@ from llm_economics.book import claims
 from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.facts.units import show
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.reruns import kernels
 from llm_economics.reruns.notebooks import (
     assign,
     chapters,
@@ -33,9 +37,11 @@ from llm_economics.reruns.notebooks import (
     nearest,
     parameter,
     parse_value,
+    replacing,
     run_notebook,
     write_atomic,
 )
+from llm_economics.reruns.runs import only_run
 
 if TYPE_CHECKING:
     import pandas
@@ -48,6 +54,13 @@ TRIES = 3
 
 WAIT_S = 30
 """Seconds in which a Dask scheduler has to answer, and to have its first worker."""
+
+
+LOOK_S = 2
+"""Seconds without a finished point after which a sweep looks for the workers of its cluster."""
+
+GONE_S = 60
+"""Seconds that a sweep waits for a worker when the last of its cluster is gone."""
 
 
 # The grid
@@ -244,25 +257,35 @@ def run(
     Raises
     ------
     ParameterError
-        If no scheduler answers at that address, or its workers have another version of this package.
+        If another sweep is at work in the folder, no scheduler answers at that address, or its workers have another
+        version of this package.
     ConnectionError
-        If the scheduler is lost in mid-run; what is finished is stored.
+        If the scheduler or all of its workers are lost in mid-run; what is finished is stored.
+    OSError
+        If a file cannot be written: names it.
     """
-    if fresh:
-        for point in sweep.points:
-            _file(sweep, folder, point).unlink(missing_ok=True)
-    records = stored(sweep, folder)
-    missing = [i for i, record in enumerate(records) if record is None]
+    with ExitStack() as held:
+        needed = scheduler is not None and (fresh or None in stored(sweep, folder))
+        client = held.enter_context(_client(scheduler)) if needed else None
+        folder.mkdir(parents=True, exist_ok=True)
+        held.enter_context(only_run(folder, "sweep"))
+        for left in (folder / "points").glob("*.tmp"):  # of a sweep that was killed while it wrote
+            left.unlink()
+        if fresh:
+            for point in sweep.points:
+                _file(sweep, folder, point).unlink(missing_ok=True)
+        records = stored(sweep, folder)
+        missing = [i for i, record in enumerate(records) if record is None]
 
-    def keep(i: int, record: dict[str, Any]) -> None:
-        write_atomic(_file(sweep, folder, record["parameters"]), json.dumps(record, ensure_ascii=False) + "\n")
-        records[i] = record
-        finished(record)
+        def keep(i: int, record: dict[str, Any]) -> None:
+            write_atomic(_file(sweep, folder, record["parameters"]), json.dumps(record, ensure_ascii=False) + "\n")
+            records[i] = record
+            finished(record)
 
-    if missing and scheduler:
-        _on_dask(sweep, missing, scheduler, keep)
-    elif missing:
-        _here(sweep, missing, jobs, keep)
+        if missing and client is not None:
+            _on_dask(sweep, missing, client, scheduler, keep)
+        elif missing:
+            _here(sweep, missing, jobs, keep)
     return [record for record in records if record is not None]
 
 
@@ -271,6 +294,7 @@ Keep = Callable[[int, dict[str, Any]], None]
 
 def _here(sweep: Sweep, missing: Iterable[int], jobs: int, keep: Keep) -> None:
     """Run points in kernels of this machine, each watched by a thread; if interrupted, finish those under way."""
+    kernels.warm()
     points = sweep.points
 
     def one(i: int) -> None:
@@ -285,30 +309,63 @@ def _here(sweep: Sweep, missing: Iterable[int], jobs: int, keep: Keep) -> None:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _on_dask(sweep: Sweep, missing: Iterable[int], address: str, keep: Keep) -> None:
+def _on_dask(sweep: Sweep, missing: Iterable[int], client: Any, address: str, keep: Keep) -> None:
     """Run points on the workers of a cluster, which return records; only this process writes files."""
     from concurrent.futures import CancelledError
 
-    from distributed import KilledWorker, as_completed
+    from distributed import KilledWorker
 
     points = sweep.points
-    with _client(address) as client:
-        source = client.submit(str, sweep.source, pure=False)  # a task, so that it outlives the worker that holds it
-        futures = {client.submit(run_point, sweep.chapter, source, points[i], pure=False): i for i in missing}
-        for future in as_completed(futures, loop=client.loop):
-            i, reason = futures[future], ""
+    source = client.submit(str, sweep.source, pure=False)  # a task, so that it outlives the worker that holds it
+    futures = {client.submit(run_point, sweep.chapter, source, points[i], pure=False): i for i in missing}
+    for future in _finished(futures, client, address):
+        i, reason = futures[future], ""
+        try:
+            record = future.result()
+        except CancelledError:
+            raise ConnectionError(f"the Dask scheduler at {address} is lost") from None
+        except KilledWorker:  # after as many tries as the cluster allows
+            reason = "given up: each worker that began it died"
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        if reason:
+            record = {"parameters": points[i], "results": {}, "verdicts": {}, "error": reason, "lost": True}
+        keep(i, record)
+        future.release()
+
+
+def _finished(futures: Iterable[Any], client: Any, address: str) -> Iterator[Any]:
+    """The futures as they finish, as long as there are workers or new ones come in time.
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler does not answer any more, or no worker has been there for ``GONE_S``.
+    """
+    done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    futures = list(futures)
+    for future in futures:
+        future.add_done_callback(done.put)
+    seen = time.monotonic()
+    for _ in futures:
+        while True:
             try:
-                record = future.result()
-            except CancelledError:
-                raise ConnectionError(f"the Dask scheduler at {address} is lost") from None
-            except KilledWorker:  # after as many tries as the cluster allows
-                reason = "given up: each worker that began it died"
-            except Exception as error:
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-            if reason:
-                record = {"parameters": points[i], "results": {}, "verdicts": {}, "error": reason, "lost": True}
-            keep(i, record)
-            future.release()
+                yield done.get(timeout=LOOK_S)
+                break
+            except queue.Empty:
+                if _workers(client, address):
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > GONE_S:
+                    reason = f"all workers of the Dask scheduler at {address} have been gone for {GONE_S:g} s"
+                    raise ConnectionError(reason) from None
+
+
+def _workers(client: Any, address: str) -> int:
+    """How many workers a cluster has."""
+    try:
+        return len(client.sync(client.scheduler.ncores, callback_timeout=WAIT_S))
+    except Exception:  # by its kind: OSError, TimeoutError, of a closed connection
+        raise ConnectionError(f"the Dask scheduler at {address} is lost") from None
 
 
 def _client(address: str) -> Any:
@@ -416,9 +473,8 @@ def write(sweep: Sweep, records: Sequence[Mapping[str, Any]], folder: Path, plot
     frame = table(sweep, records)
     written = [folder / name for name in ("results.csv", "results.parquet", "results.json", "picture.svg")]
     write_atomic(written[0], frame.to_csv(index=False))
-    temporary = folder / f".{os.getpid()}.parquet.tmp"
-    frame.to_parquet(temporary, index=False)
-    os.replace(temporary, written[1])
+    with replacing(written[1]) as temporary:
+        frame.to_parquet(temporary, index=False)
     write_atomic(written[2], json.dumps(summary(sweep, records), indent=1, ensure_ascii=False) + "\n")
     written[3].unlink(missing_ok=True)
     drawn = picture(sweep, records, plot)
