@@ -48,7 +48,19 @@ from llm_economics.book.judging import (
 from llm_economics.facts.units import rounded
 from llm_economics.formulas.elementwise import ParameterError
 
-__all__ = ["IMMATERIAL", "OUTCOMES", "VERDICTS", "Claim", "Result", "Verdict", "about", "bases"]
+__all__ = [
+    "BASIS_MIME",
+    "IMMATERIAL",
+    "NOT_YET",
+    "OUTCOMES",
+    "VERDICTS",
+    "VERDICT_MIME",
+    "Claim",
+    "Result",
+    "Verdict",
+    "about",
+    "bases",
+]
 __all__ += [
     "between",
     "carried",

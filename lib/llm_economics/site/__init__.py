@@ -20,7 +20,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.errors import ExtensionError
 
-from llm_economics.site import aside, mathml, weight
+from llm_economics.site import aside, ledger, mathml, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
 
@@ -40,6 +40,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", _start_bundle)
     app.connect("doctree-read", mark_verdict_cells)
     app.connect("doctree-read", raise_opening)
+    app.connect("doctree-resolved", ledger.gather, priority=800)
     app.connect("doctree-resolved", aside.set_aside, priority=900)
     app.connect("html-page-context", _page, priority=900)
     app.connect("build-finished", _finish_bundle, priority=900)  # after the theme has written its own
@@ -112,6 +113,8 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
         lazy = {"data-vega": VEGA, "data-draw": "draw.js"}
         given = {key: context["pathto"](f"_static/{name}", resource=True) for key, name in lazy.items()}
         app.add_js_file("figures.js", loading_method="defer", **given)
+    if any("ledger-heads" in node.astext()[:80] for node in raws):
+        app.add_js_file("ledger.js", loading_method="defer")
     if any("scorecard" in node.astext()[:2000] for node in raws):
         app.add_js_file("scorecard.js", loading_method="defer")
     # docutils gives bibliographies roles that today's ARIA no longer has.

@@ -9,13 +9,12 @@ from html import escape
 from typing import Any, ClassVar
 
 from docutils import nodes
-from myst_nb.core.render import MimeData
 
-from llm_economics.book.claims import RESULT_MIME, stated_value
+from llm_economics.book.claims import RESULT_MIME
 from llm_economics.book.judging import BASIS_MIME, VERDICT_MIME, VERDICTS
 from llm_economics.book.openings import OPENING_MIME, Opening
-from llm_economics.facts.units import show
 from llm_economics.site import charts
+from llm_economics.site.ledger import slug, value, verdict
 
 CHART_MIME = "application/vnd.vegalite.v5+json"
 
@@ -26,7 +25,7 @@ class BookOutputs:
     mime_priority_overrides: ClassVar = [
         (builder, mime, 1)
         for builder in ("html", "dirhtml", "singlehtml")
-        for mime in (CHART_MIME, VERDICT_MIME, RESULT_MIME, OPENING_MIME)
+        for mime in (CHART_MIME, VERDICT_MIME, RESULT_MIME, OPENING_MIME, BASIS_MIME)
     ]
 
     @staticmethod
@@ -34,9 +33,7 @@ class BookOutputs:
         """The nodes of one output, or None for what is not the book's own."""
         if inline:
             return None
-        if data.mime_type == BASIS_MIME:
-            return []  # says what a verdict rests on, for tests
-        if data.mime_type == "text/markdown" and _has_own(renderer, data):
+        if data.mime_type == BASIS_MIME or (data.mime_type == "text/markdown" and _has_own(renderer, data)):
             return []  # read twice, its citations would point back to places that are not in the page
         if data.mime_type == "text/html" and "<table" in data.string:
             return [nodes.raw("", _table(data.string), format="html", classes=["output", "text_html"])]
@@ -57,7 +54,7 @@ def _table(html: str) -> str:
 
 def _marked_cell(cell: re.Match[str]) -> str:
     text = cell[2].strip()
-    mark = f"verdict-cell is-{_slug(text)}" if text in VERDICTS else "long-cell" if len(text) > 60 else ""
+    mark = f"verdict-cell is-{slug(text)}" if text in VERDICTS else "long-cell" if len(text) > 60 else ""
     if not mark:
         return cell[0]
     given = re.search(r'\bclass="([^"]*)"', cell[1])
@@ -128,46 +125,12 @@ def _has_own(renderer: Any, data: Any) -> bool:
     return data.output_index is not None and bool({VERDICT_MIME, RESULT_MIME} & set(_bundle(renderer, data)))
 
 
-def verdict(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
-    """A card whose anchor is the claim's id, so that ``[text](#claim-id)`` reaches it from any page."""
-    kind = _slug(row["verdict"])
-    card = nodes.container(classes=["verdict", f"is-{kind}"], ids=[row["id"]])
-    card["names"].append(nodes.fully_normalize_name(row["id"]))
-    renderer.renderer.document.note_explicit_target(card, card)
-    unit = "" if row.get("unit") in (None, "unstated", "text") else row["unit"]
-    foreign = bool(re.search(r"[\u4e00-\u9fff]", row.get("stated_text") or "")) and row.get("stated_low") is not None
-    computed = _value(row.get("computed_value"), _digits(row.get("tolerance")))
-    numbers = [
-        ("stated", stated_value(row) if foreign else row.get("stated_text") or ""),
-        ("as printed", row["stated_text"] if foreign else ""),
-        (
-            "computed",
-            f"{computed} {unit}".strip() if computed and not isinstance(row["computed_value"], str) else computed,
-        ),
-        ("ratio", _value(row.get("ratio"))),
-        ("tolerance", _value(row.get("tolerance"))),
-        ("flips at", _flip(row.get("flips_at"))),
-    ]
-    grid = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in numbers if text)
-    head = (
-        f'<p class="verdict-head"><a class="verdict-id" href="#{escape(row["id"])}">{escape(row["id"])}</a>'
-        f'<span class="verdict-badge is-{kind}">{escape(row["verdict"])}</span></p>'
-        f'<p class="verdict-statement">{escape(row["statement"])}</p><dl class="verdict-numbers simple">{grid}</dl>'
-    )
-    card += nodes.raw("", head, format="html")
-    reason = nodes.container(classes=["verdict-reason"])
-    text = MimeData("text/markdown", row.get("reason") or "", cell_metadata=data.cell_metadata, line=data.line)
-    reason += renderer.render_markdown(text)
-    card += reason
-    return [card]
-
-
 def result(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
     """One small line with the name, value and unit of a result."""
     note = row.get("note") or row.get("text") or ""
     html = (
         f'<p class="book-result"><code>{escape(row["name"])}</code> = '
-        f"<strong>{escape(_value(row['value'], 4))}</strong> {escape(row.get('unit') or '')}"
+        f"<strong>{escape(value(row['value'], 4))}</strong> {escape(row.get('unit') or '')}"
         f"{f' <span>{escape(note)}</span>' if note else ''}</p>"
     )
     return [nodes.raw("", html, format="html")]
@@ -184,7 +147,7 @@ def mark_verdict_cells(app: Any, doctree: nodes.document) -> None:
     for cell in doctree.findall(nodes.entry):
         text = cell.astext().strip()
         if text in VERDICTS:
-            cell["classes"] += ["verdict-cell", f"is-{_slug(text)}"]
+            cell["classes"] += ["verdict-cell", f"is-{slug(text)}"]
 
 
 def name_cells(html: str) -> str:
@@ -215,32 +178,3 @@ def _named(tag: str, head: str) -> str:
 def _plain(html: str) -> str:
     """The text of some HTML, as an attribute may hold it."""
     return " ".join(re.sub(r"<[^>]+>", " ", html).split()).replace('"', "&quot;")
-
-
-def _slug(text: str) -> str:
-    return text.replace(" ", "-")
-
-
-def _value(value: Any, digits: int = 3) -> str:
-    if value is None or value == "":
-        return ""
-    if isinstance(value, list):
-        return "; ".join(_value(part, digits) for part in value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if isinstance(value, int) and abs(value) < 1e6:
-            return f"{value:,}"
-        return show(value, digits=digits, words=abs(value) >= 1e6)
-    return str(value)
-
-
-def _digits(tolerance: Any) -> int:
-    """Four significant digits where three could not tell a value that holds from one that fails."""
-    found = re.fullmatch(r"±([\d.]+)%", str(tolerance))
-    return 4 if tolerance == "exact" or (found and float(found[1]) < 0.5) else 3
-
-
-def _flip(flips_at: Any) -> str:
-    if not isinstance(flips_at, Mapping):
-        return str(flips_at or "")
-    text = f"{flips_at['parameter'].replace('_', ' ')} = {_value(flips_at['value'], 4)} {flips_at.get('unit') or ''}"
-    return flips_at.get("text") or text.strip()
