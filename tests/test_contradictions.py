@@ -124,7 +124,7 @@ def test_work_and_size_of_gpt4():
 
 def test_training():
     peak, cards = facts.accelerator("A100").peak("bf16"), says("train-014")
-    flops = training.training_flops(says("gpt4-012"), says("gpt4-017"))
+    flops = training.training_flops(gpt4().flops_per_token / 2, says("gpt4-017"))
     fastest = page()[1]["days_at_full_peak"]["value"]
     assert training.mfu(flops, cards * fastest * 86400, peak) == pytest.approx(1)
     short, whole = sides("days_of_pretraining")
@@ -170,7 +170,7 @@ def test_savings_by_software_are_measured_on_the_same_gpus():
 def test_translations():
     cents, dollars = sides("cents_or_dollars")
     peak = says("serve-040") * facts.accelerator("A100").peak("bf16")
-    busy = [cost.throughput_for(side, 1.0, 128) * 2 * says("gpt4-012") / peak for side in (cents, dollars)]
+    busy = [cost.throughput_for(side, 1.0, 128) * gpt4().flops_per_token / peak for side in (cents, dollars)]
     assert busy[0] == pytest.approx(page()[1]["share_of_peak_in_cents"]["value"])
     assert busy[0] > 1 > busy[1]  # only dollars can be computed at all
     rows = facts.load("gpt4_leak").set_index("item")
