@@ -22,7 +22,7 @@ HOUSE = {
     ),
     "checkpoints": (1, "config files quantisation families stored"),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
-    "evidence": (3, "calibration memory search deployments services offers scores sensitivity results readers measured"),
+    "evidence": (3, "calibration memory search deployments services offers scores sensitivity results fields clients engines readers measured"),
     "book": (3, "support judging claims openings drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml charts openings outputs aside weight"),
