@@ -100,26 +100,35 @@ def flat(content: dict, path: Path) -> Iterator[Result]:
 
 
 def _flat_requests(content: dict) -> tuple[Request, ...]:
-    """Requests of the detailed files; with SGLang the tokens of its chat mode are not the server's, so they are left.
+    """Requests of the detailed files, from the first token to the last.
 
-    The gaps add up to the time between the first and the last piece, which is what the tools' own TPOT takes.
+    A stream with more pieces than tokens has one without a token at its head, and perhaps one at its end: their gaps
+    are left out. In SGLang's chat mode the tokens are those that were asked for; where the pieces are as many as the
+    tokens in the text, each piece counts as one.
     """
-    if "total_output_tokens_retokenized" in content and "chat" in str(content.get("backend")):
-        return ()
-    names = ("ttfts", "itls", "output_lens", "input_lens")
+    names = ("ttfts", "itls", "output_lens")
     lists = [content.get(name) for name in names]
-    if not all(isinstance(values, list) for values in lists[:3]) or len({len(values) for values in lists[:3]}) != 1:
+    if not all(isinstance(values, list) for values in lists) or len({len(values) for values in lists}) != 1:
         return ()
+    gaps = [[gap for gap in each if number(gap, zero=True) is not None] for each in lists[1] if isinstance(each, list)]
+    if len(gaps) != len(lists[0]):
+        return ()
+    tokens = [number(count) for count in lists[2]]
+    answered = [n for n, count in enumerate(tokens) if count and number(lists[0][n])]
+    again = number(content.get("total_output_tokens_retokenized"))
+    if again and abs(sum(len(gaps[n]) + 1 for n in answered) / again - 1) < 0.02:
+        tokens = [len(each) + 1 for each in gaps]
+    elif again and abs(sum(tokens[n] for n in answered) / again - 1) > 0.03:
+        return ()
+    ends, prompts = content.get("latencies"), content.get("input_lens")
     found = []
-    ends = content.get("latencies")
-    for n, (ttft, gaps, tokens) in enumerate(zip(*lists[:3], strict=True)):
-        first, count = number(ttft), number(tokens)
-        if not count:
-            continue  # it failed
-        whole = number(at(ends, n))
-        if whole is None and first and isinstance(gaps, list):
-            whole = first + sum(gap for gap in gaps if number(gap, zero=True) is not None)
-        found.append(Request(number(at(lists[3], n)), count, first, whole))
+    for n in answered:
+        first, each = lists[0][n], gaps[n]
+        end = number(at(ends, n)) or first + sum(each)
+        if len(each) in (tokens[n], tokens[n] + 1):
+            first += each[0]
+            end -= each[-1] if len(each) > tokens[n] else 0.0
+        found.append(Request(number(at(prompts, n)), tokens[n], first, end))
     return tuple(found)
 
 
