@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from llm_economics import facts
 from llm_economics.cli import main
 from llm_economics.evidence import measured, readers
-from llm_economics.formulas import serving
+from llm_economics.formulas import services
 
 FILES = Path(__file__).parent / "results"
 PLAIN = FILES / "vllm-0.32.0" / "plain-c8.json"
@@ -107,14 +107,14 @@ def test_a_file_of_each_kind_through_the_command(path):
         assert other["ratio"] == pytest.approx(other["forecast_ms"] / other["measured_ms"]) and other["source"]
 
 
-def test_the_floor_is_the_rooflines():
+def test_floor_and_forecast_are_those_of_a_service():
     (row,) = rows(PLAIN, *SERVED, "--weights", "fp8", "--kv", "bf16")
-    served = facts.served_models("Llama 3 8B", ("fp8",), kv="bf16")["fp8"]
-    step = serving.decode(
-        served, facts.system("H100", 2), 8, row["input_tokens"] + 33 / 2, precision="fp8", links=False
-    )
-    assert row["floor_ms"] == pytest.approx(1e3 * step.seconds)
-    assert row["mbu"] == pytest.approx(step.step.memory_s / 0.05, rel=1e-4)
+    served, system = facts.served_models("Llama 3 8B", kv="bf16")["bf16"], facts.system("H100", 2)
+    found = services.forecast(served, system, 8, row["input_tokens"], 33, weights="fp8", arithmetic="fp8", kv="bf16")
+    assert row["floor_ms"] == pytest.approx(1e3 * found.tpot_floor_s)
+    assert row["forecast_ms"] == pytest.approx(1e3 * found.tpot_s)
+    assert row["ttft_forecast_ms"]["value"] == pytest.approx(1e3 * found.ttft_s)
+    assert row["mbu"] == pytest.approx(row["floor_ms"] / 50, rel=0.1)
     assert (row["weights"], row["arithmetic"], row["kv"], row["tensor"]) == ("fp8", "fp8", "bf16", 2)
 
 

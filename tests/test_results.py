@@ -163,6 +163,26 @@ def test_all_requests_listed_are_computed_anew(tmp_path):
     assert result.output_tokens == 21 and result.output_per_s == pytest.approx(21)
 
 
+def test_pieces_without_a_token_are_left_out_where_requests_are_listed(tmp_path):
+    content = json.loads((FILES / V / "plain-c8.json").read_text())
+    gaps = [0.18, *[0.05] * 32, 0.12]  # nothing at 20 ms, the first token at 200, and a pause before the last piece
+    lists = {"ttfts": [0.02], "itls": [gaps], "output_lens": [33], "input_lens": [128], "latencies": [0.02 + sum(gaps)]}
+    content |= lists | {"completed": 1, "num_prompts": 1, "mean_ttft_ms": 20, "mean_tpot_ms": 59.4}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (result,) = read(tmp_path / "a.json")
+    assert result.ttft.mean == pytest.approx(0.2) and result.tpot.mean == pytest.approx(0.05)
+
+
+def test_pieces_count_tokens_where_the_tool_took_the_requested_number(tmp_path):
+    content = json.loads((FILES / S / "mixed-c8.jsonl").read_text())
+    lists = {"ttfts": [0.2, 0.2], "itls": [[0.025] * 8, [0.1] * 32], "output_lens": [33, 33], "input_lens": [128, 128]}
+    content |= lists | {"completed": 2, "total_output_tokens": 66, "total_output_tokens_retokenized": 42}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (result,) = read(tmp_path / "a.json")
+    assert result.tpot.mean == pytest.approx(0.0625) and result.weighted.mean == pytest.approx(0.085)
+    assert result.output_tokens == 21 and "requested-lengths" in [doubt.code for doubt in result.doubts]
+
+
 def test_requests_that_stand_beside_a_result_are_used_where_they_are_all_of_them(tmp_path):
     folder = FILES / A / "plain-c8"
     content = json.loads((folder / "profile_export_aiperf.json").read_text())
@@ -480,7 +500,7 @@ def test_numbers_that_are_none_count_as_missing(value, tmp_path):
 
 def test_every_reader_has_a_test():
     tested = {tool for tool, _ in TOOLS.values()} | set(BY_DOCUMENTS) | {"llama-bench", "MLPerf LoadGen"}
-    source = Path(readers.__file__).read_text(encoding="utf-8")
+    source = Path(readers.__file__).with_name("clients.py").read_text(encoding="utf-8")
     named = {
         line.split('tool="')[1].split('"')[0] for line in source.splitlines() if 'tool="' in line and "if " not in line
     }

@@ -212,14 +212,8 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
         raise ParameterError(f"arithmetic = {arithmetic!r} is not allowed on {system}: it has {known}")
     said = row.get("kv") or given.kv
     kv = _format("kv", said) if said else ""
-    taken["kv"] = (
-        "file"
-        if row.get("kv")
-        else "option"
-        if kv
-        else "as engines do by default: 8 bits where the weights have fewer than 16"
-    )
-    kv = kv or ("fp8" if services.bits(weights) < 16 else "bf16")
+    taken["kv"] = "file" if row.get("kv") else "option" if kv else "as engines do by default"
+    kv = kv or services.cache_for(weights)
     drafted = deployments.DRAFTED if result.speculation else 0
     return Deployment(name, system, count, weights, arithmetic, kv, tensor, expert, drafted, result.decode_only)
 
@@ -417,7 +411,8 @@ def times(deployment: Deployment, concurrency, prompt, output) -> Times:
     users, prompt, output = (np.maximum(value, 1.0) for value in (concurrency, prompt, output))
     formats = {"weights": deployment.weights, "arithmetic": deployment.arithmetic, "kv": deployment.kv}
     plain = _served(_catalog(deployment.model), "bf16", "bf16")
-    found = services.forecast(plain, system, users, prompt, output, split, **formats, drafted=deployment.drafted)
+    drafts = {"drafted": deployment.drafted, "acceptance": deployments.ACCEPTED}
+    found = services.forecast(plain, system, users, prompt, output, split, **formats, **drafts)
     factors = evidence.interval(plain, system.accelerator)
     value = np.maximum(found.terms.decode_s, found.tpot_floor_s) if deployment.decode_only else found.tpot_s
     precision = {"precision": deployment.arithmetic}
