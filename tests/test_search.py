@@ -51,6 +51,7 @@ def by_hand(models, system, work, limits, assumed, disaggregated, batches, degre
         (t, p, d, e)
         for t, p, d, e in product(degrees, degrees, degrees if experts > 1 else (1,), range(1, experts + 1))
         if t * p * d <= n and p <= 12 and experts % e == 0 and t * d % e == 0
+        if t * p * d <= system.domain_size or system.domain_size % t == 0 or t % system.domain_size == 0
     ]
     links = {
         "scale_up": replace(system.scale_up, bandwidth=system.scale_up.bandwidth * assumed.link_efficiency),
@@ -64,15 +65,15 @@ def by_hand(models, system, work, limits, assumed, disaggregated, batches, degre
     }
     points = []
     for precision, model in models.items():
-        split = {k: Split(k[0], k[1], k[2], k[3], expert_tensor=k[0] * k[2] / k[3]) for k in layouts}
-        reserve = {
-            k: (1 - assumed.memory_share) * CHIP.memory_bytes + 20 * assumed.pass_tokens * model.hidden_bytes / k[0]
-            for k in layouts
+        split = {
+            k: Split(*k, expert_tensor=k[0] * k[2] / k[3], fullest=math.ceil(12 / k[1]) * k[1] / 12) for k in layouts
         }
+        reserve = (1 - assumed.memory_share) * CHIP.memory_bytes + 20 * assumed.pass_tokens * model.hidden_bytes
+        reserve += assumed.engine_bytes
         extra = model.layers * assumed.overhead_per_layer_s
 
         def fits(k, batch, context, model=model, split=split, reserve=reserve):
-            return serving.capacity(model, system, batch, context, split[k], reserve_bytes=reserve[k]).fits
+            return serving.capacity(model, system, batch, context, split[k], reserve_bytes=reserve).fits
 
         cost = {}
         for k in layouts:
@@ -157,7 +158,7 @@ def test_definitions_by_hand():
     """One accelerator, no links: all times are three divisions."""
     one = System("one", CHIP, 1, 1, Link("none", 1e9))
     model = serving.model_from_parameters("tiny", 10e9, kv_bytes_per_token=1e5)
-    assumed = Assumptions(0.5, 0.5, memory_share=1.0)
+    assumed = Assumptions(0.5, 0.5, memory_share=1.0, engine_bytes=0.0)
     within = space(model, one, batch=[8])
     decode = (20e9 + 8 * 1e5 * 2250) / 1.5e12
     prompt = 2000 * 20e9 / 0.5e15
@@ -265,8 +266,9 @@ def test_space_counts_and_rejects():
         {"bf16": MIXTURE, "fp8": MIXTURE}, SYSTEM, tensor=[1, 3], pipeline=[1, 16], data=[2], expert=[1, 2, 3]
     )
     found = {tuple(map(int, row)) for row in np.column_stack([*vars(small.layouts).values()])}
-    assert found == {(1, 1, 2, 1), (1, 1, 2, 2), (3, 1, 2, 1), (3, 1, 2, 2)}
-    assert len(small) == 4 * len(small.batches) * 2 and small.rejected == 12 - 4
+    # Three accelerators on two copies each are six: a group would straddle two boxes of four.
+    assert found == {(1, 1, 2, 1, 1, 1), (1, 1, 2, 2, 1, 1)}
+    assert len(small) == 2 * len(small.batches) * 2 and small.rejected == 12 - 2
     assert space(DENSE, SYSTEM).layouts.data.tolist() == [1.0] * len(space(DENSE, SYSTEM).layouts)
     assert searching.degrees(72) == [1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 32, 36, 64, 72]
     grid = searching.batch_grid(5000)
@@ -287,7 +289,9 @@ def test_reasons_name_the_limit_in_the_way():
 
     huge = serving.model_from_parameters("huge", 1e12, layers=12, kv_bytes_per_token=1.0)
     line, counts = reason(huge, SYSTEM)
-    assert "memory: the leanest layout needs 2,000 GB and may fill 576 GB" in line and counts.memory == counts.searched
+    assert (
+        "memory: the leanest layout needs 2,000 GB and may fill 562.4 GB" in line and counts.memory == counts.searched
+    )
     line, counts = reason(MIXTURE, SYSTEM, Limits(max_ttft_s=1e-3))
     shortest = search(MIXTURE, SYSTEM, WORK).counts.ttft_s
     assert f"TTFT: the fastest first token takes {shortest:.4g} s, the limit is 0.001 s" in line and counts.ttft

@@ -18,9 +18,13 @@ What the words mean here:
 - The KV cache has to fit at the full context (input + output); a decode step is timed at the mean one
   (input + output ÷ 2).
 
-Not modelled: queues, uneven loads of experts, splits that do not divide evenly, speculative decoding, prompts
-divided over pipeline stages. A data copy without experts to share is nothing but another instance, so dense models
-have none; copies of one instance always share all of its experts.
+Only splits that exist are searched: tensor degrees divide the model's heads, widths and padded vocabulary and go with
+its key-value heads, experts are dealt out whole, stages hold whole layers and the fullest decides, groups fit into the
+machine (:mod:`splits`). Of a model of bare counts, whose heads are not known, powers of two are tried.
+
+Not modelled: queues, uneven loads of experts, speculative decoding, prompts divided over pipeline stages. A data copy
+without experts to share is nothing but another instance, so dense models have none; copies of one instance always
+share all of its experts.
 """
 
 from __future__ import annotations
@@ -33,19 +37,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from llm_economics.evidence.memory import ENGINE_BYTES, MEMORY_SHARE, PASS_TOKENS, reserve_bytes
 from llm_economics.formulas import serving
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
 from llm_economics.formulas.hardware import System
 from llm_economics.formulas.parallelism import Split, kv_shards
 from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.splits import fullest_stage, in_machine
 
 if TYPE_CHECKING:
     import pandas
 
 BINDS = ("weights", "kv cache", "compute", "link", "overhead")
 """What the longest part of a decode step is spent on; reading is split into weights and KV cache."""
-ACTIVATION_STATES = 20
-"""Hidden states of one token that are alive in a layer: residual, norm, Q, K, V, attention, an MLP of 4 h, buffers."""
 CHUNK = 1 << 16
 """Configurations that are evaluated at once."""
 
@@ -104,9 +108,10 @@ class Assumptions:
     overhead_per_layer_s
         Time that each layer of a step takes whatever its size (kernel launches), s.
     memory_share
-        Share of the memory that weights, KV cache and activations may fill.
-    pass_tokens
-        Tokens of the largest pass, for which activations have room (longer prompts are read in chunks).
+        Share of the memory that an engine may fill.
+    pass_tokens, engine_bytes
+        Tokens of the largest pass, for which activations have room (longer prompts are read in chunks), and what the
+        engine keeps for itself on each accelerator: see :func:`memory.reserve_bytes`.
     algorithm
         Of collectives, as in :func:`parallelism.collective`.
     """
@@ -118,8 +123,9 @@ class Assumptions:
     bound: str = "max"
     overlap: float = 0.0
     overhead_per_layer_s: float = 0.0
-    memory_share: float = 0.9
-    pass_tokens: int = 8192
+    memory_share: float = MEMORY_SHARE
+    pass_tokens: int = PASS_TOKENS
+    engine_bytes: float = ENGINE_BYTES
     algorithm: str = "direct"
 
     def __post_init__(self) -> None:
@@ -131,6 +137,7 @@ class Assumptions:
         check_range("overlap", self.overlap, 0, 1)
         check_range("overhead_per_layer_s", self.overhead_per_layer_s, 0)
         check_range("pass_tokens", self.pass_tokens, 1)
+        check_range("engine_bytes", self.engine_bytes, 0)
 
     def roof(self, *, prefill: bool = False) -> dict[str, Any]:
         """Keyword arguments of :func:`serving.decode` or :func:`serving.prefill`."""
@@ -152,8 +159,8 @@ class Assumptions:
         return replace(system, scale_up=up, scale_out=out)
 
 
-FLOOR = Assumptions(1.0, 1.0, 1.0, overlap=1.0, memory_share=1.0)
-"""Nothing is faster than this: full peaks, everything overlaps, all memory may be filled."""
+FLOOR = Assumptions(1.0, 1.0, 1.0, overlap=1.0, memory_share=1.0, engine_bytes=0.0)
+"""Nothing is faster than this: full peaks, everything overlaps, all memory but for activations may be filled."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -162,18 +169,23 @@ FLOOR = Assumptions(1.0, 1.0, 1.0, overlap=1.0, memory_share=1.0)
 
 @dataclass(frozen=True)
 class Layouts:
-    """Layouts, one an element; ``expert_tensor`` accelerators share each expert."""
+    """Layouts, one an element; ``expert_tensor`` accelerators share each expert.
+
+    ``fullest`` and ``padded`` are those of :class:`parallelism.Split`.
+    """
 
     tensor: np.ndarray
     pipeline: np.ndarray
     data: np.ndarray
     expert: np.ndarray
+    fullest: np.ndarray
+    padded: np.ndarray
 
     def __len__(self) -> int:
         return len(self.tensor)
 
     def __getitem__(self, chosen: Any) -> Layouts:
-        return Layouts(self.tensor[chosen], self.pipeline[chosen], self.data[chosen], self.expert[chosen])
+        return Layouts(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
     @property
     def accelerators(self) -> np.ndarray:
@@ -186,10 +198,21 @@ class Layouts:
         return self.pipeline * self.data
 
     @property
+    def expert_tensor(self) -> np.ndarray:
+        """Accelerators that share each expert."""
+        return self.tensor * self.data / self.expert
+
+    @property
     def split(self) -> Split:
         """The layouts as the rooms below take them."""
         return Split(
-            self.tensor, self.pipeline, self.data, self.expert, expert_tensor=self.tensor * self.data / self.expert
+            self.tensor,
+            self.pipeline,
+            self.data,
+            self.expert,
+            expert_tensor=self.expert_tensor,
+            fullest=self.fullest,
+            padded=self.padded,
         )
 
     def column(self) -> Layouts:
@@ -202,8 +225,8 @@ class Space:
     """Layouts × batches × precisions, never written out.
 
     ``batches`` are sequences of one microbatch of one data copy, ascending; an instance holds pipeline × data times
-    as many. ``rejected`` counts layouts that cannot be: too many accelerators, more stages than layers, or
-    accelerators that cannot be dealt out to the expert groups.
+    as many. ``rejected`` counts layouts that cannot be: too many accelerators, more stages than layers,
+    accelerators that cannot be dealt out to the expert groups, parts that engines do not divide a model into.
     """
 
     layouts: Layouts
@@ -244,6 +267,7 @@ def space(
     data: Iterable[int] | None = None,
     expert: Iterable[int] | None = None,
     batch: Iterable[int] | None = None,
+    allow_padding: bool = False,
 ) -> Space:
     """All combinations of the given degrees that a system has accelerators for.
 
@@ -257,10 +281,14 @@ def space(
         Groups that the experts are dealt out to; None: divisors of the number of experts.
     batch
         Sequences of one microbatch of one copy; None: :func:`batch_grid` up to 8,192.
+    allow_padding
+        Also layouts that only some engines take, with padded heads and widths.
     """
     models = _by_precision(models)
     model = next(iter(models.values()))
     tried = degrees(int(system.accelerators))
+    if not model.shares.known:
+        tried = [degree for degree in tried if degree & (degree - 1) == 0]
     experts = int(model.experts) if model.is_moe else 1
     given = [
         tried if tensor is None else tensor,
@@ -287,8 +315,25 @@ def space(
     )
     if not model.is_moe:
         rows = rows[rows[:, 2] == 1]
-    rejected = math.prod(len(column) for column in columns) - len(rows)
-    return Space(Layouts(*rows.T.astype(float)), batches, tuple(models), rejected)
+    layouts = _existing(models, system, rows.astype(float), allow_padding)
+    rejected = math.prod(len(column) for column in columns) - len(layouts)
+    return Space(layouts, batches, tuple(models), rejected)
+
+
+def _existing(models: Mapping[str, ServedModel], system: System, rows: np.ndarray, padding: bool) -> Layouts:
+    """Those of ``rows`` that fit into the machine and that engines divide one of the models into."""
+    model = next(iter(models.values()))
+    t, p, d, _ = rows.T
+    layouts = Layouts(*rows.T, fullest_stage(model.layers, p) * np.ones(len(rows)), np.ones(len(rows)))
+    kept = in_machine(t, t * p * d, system.accelerators, system.domain_size)
+    divided = np.zeros(len(rows), dtype=bool)
+    for shares in {model.shares for model in models.values()}:
+        divided |= np.broadcast_to(shares.divided(t, layouts.expert_tensor), divided.shape)
+    if padding and model.shares.known:
+        extra = model.shares.paddable(t) & ~divided
+        layouts = replace(layouts, padded=np.where(extra, model.shares.padded(t), 1.0))
+        divided |= extra
+    return layouts[kept & divided]
 
 
 def _whole(name: str, values: Iterable[int]) -> np.ndarray:
@@ -381,6 +426,7 @@ def search(
     assumptions: Assumptions | None = None,
     disaggregated: bool = True,
     within: Space | None = None,
+    arithmetic: Mapping[str, str] | None = None,
     chunk: int = CHUNK,
 ) -> Frontier:
     """The frontier of one system: every configuration of a space timed, and the best of them kept.
@@ -388,7 +434,7 @@ def search(
     Parameters
     ----------
     models
-        The served model at each precision of arithmetic: ``{"fp8": model, "fp4": smaller}``. A model alone is BF16.
+        The served model at each precision that is tried: ``{"fp8": model, "fp4": smaller}``. A model alone is BF16.
     limits
         Configurations beyond them are left out; without a limit on TPOT the whole frontier comes back, and
         :meth:`Frontier.best` and :meth:`Frontier.throughput` answer for any limit without another search.
@@ -396,6 +442,8 @@ def search(
         Whether prefill and decode have accelerators of their own.
     within
         The configurations; None: :func:`space` with its defaults.
+    arithmetic
+        In what the products of each precision are computed; None: in itself.
     chunk
         Configurations in memory at once; it does not change the answer.
 
@@ -413,7 +461,8 @@ def search(
         )
     check_range("chunk", chunk, 1)
     slowed = assumptions.slowed(system)
-    case = _Case(models, slowed, workload, limits, assumptions, grid, disaggregated, chunk)
+    computed = {precision: (arithmetic or {}).get(precision, precision) for precision in models}
+    case = _Case(models, slowed, workload, limits, assumptions, grid, disaggregated, chunk, computed)
     prefills = [case.prefill(precision) for precision in grid.precisions]
     case.counts.layout = grid.rejected * len(grid.batches) * len(grid.precisions)
     front = _Front()
@@ -434,29 +483,37 @@ class _Case:
     space: Space
     disaggregated: bool
     chunk: int
+    arithmetic: dict[str, str]
     counts: Counts = field(default_factory=Counts)
 
-    def reserve(self, model: ServedModel, tensor):
+    def reserve(self, model: ServedModel) -> float:
         """Memory of an accelerator that weights and KV cache may not use, byte."""
-        activations = ACTIVATION_STATES * self.assumptions.pass_tokens * model.hidden_bytes / tensor
-        return (1 - self.assumptions.memory_share) * self.system.accelerator.memory_bytes + activations
+        given, memory = self.assumptions, self.system.accelerator.memory_bytes
+        found = reserve_bytes(memory, model.hidden_bytes, given.memory_share, given.pass_tokens, given.engine_bytes)
+        return min(found, memory)
 
     def room(self, model: ServedModel, rows: Layouts, context: float, least: float) -> np.ndarray:
         """Sequences that a microbatch of each layout has memory for; notes what is missing for ``least``."""
-        reserve = self.reserve(model, rows.tensor)
+        reserve = self.reserve(model)
         held = serving.capacity(model, self.system, least * rows.groups, context, rows.split, reserve_bytes=reserve)
         if len(rows) and not held.fits.all():
             leanest = np.argmin(held.missing_bytes + np.where(held.fits, np.inf, 0))
             if held.missing_bytes[leanest] < self.counts.missing_bytes:
                 self.counts.missing_bytes = float(held.missing_bytes[leanest])
                 self.counts.memory_bytes = float(held.memory_bytes[leanest])
-        return np.floor(held.max_sequences / rows.groups)
+        return np.where(self.divided(model, rows), np.floor(held.max_sequences / rows.groups), 0.0)
+
+    def divided(self, model: ServedModel, rows: Layouts) -> np.ndarray | bool:
+        """Which layouts suit this precision: its blocks may leave fewer than those of another."""
+        if len({one.shares for one in self.models.values()}) == 1:
+            return True
+        return model.shares.divided(rows.tensor, rows.expert_tensor) | (rows.padded > 1)
 
     def prefill(self, precision: str) -> _Prefill:
         """The prefill of each layout that takes fewest accelerator-seconds a prompt within the limit on TTFT."""
         model, work, rows = self.models[precision], self.workload, self.space.layouts
         prompts = 2.0 ** np.arange(1 + max(0, int(math.log2(max(1, 65_536 / work.input_tokens)))))
-        roof = self.assumptions.roof(prefill=True) | {"precision": precision}
+        roof = self.assumptions.roof(prefill=True) | {"precision": self.arithmetic[precision]}
         room = self.room(model, rows, work.input_tokens, 1)
         best = _Prefill(np.ones(len(rows)), np.full(len(rows), np.inf), np.full(len(rows), np.inf))
         self.counts.searched += len(rows) * len(prompts)
@@ -498,7 +555,7 @@ class _Case:
     def decode(self, number: int, precision: str, prefill: _Prefill, front: _Front) -> _Front:
         """The front with all configurations of one precision added."""
         model, work, grid, counts = self.models[precision], self.workload, self.space, self.counts
-        roof = self.assumptions.roof() | {"precision": precision}
+        roof = self.assumptions.roof() | {"precision": self.arithmetic[precision]}
         room = self.room(model, grid.layouts, work.full_context, grid.batches[0])
         counts.searched += len(grid.layouts) * len(grid.batches)
         counts.memory += int(len(grid.layouts) * len(grid.batches) - np.searchsorted(grid.batches, room, "right").sum())
@@ -571,10 +628,10 @@ class _Case:
         model, work = self.models[precision], self.workload
         rows = self.space.layouts[layout]
         batch = local * rows.groups
-        roof = self.assumptions.roof() | {"precision": precision}
+        roof = self.assumptions.roof() | {"precision": self.arithmetic[precision]}
         step = serving.decode(model, self.system, batch, work.mean_context, rows.split, **roof)
         held = serving.capacity(
-            model, self.system, batch, work.full_context, rows.split, reserve_bytes=self.reserve(model, rows.tensor)
+            model, self.system, batch, work.full_context, rows.split, reserve_bytes=self.reserve(model)
         )
         cache = step.step.memory_s * step.kv_bytes_read / np.where(step.bytes_read > 0, step.bytes_read, 1)
         overhead = np.full(len(rows), model.layers * self.assumptions.overhead_per_layer_s)
@@ -588,11 +645,14 @@ class _Case:
         return {
             "ttft_s": prefill.ttft_s[reader],
             "precision": np.full(len(rows), precision, dtype=object),
+            "arithmetic": np.full(len(rows), self.arithmetic[precision], dtype=object),
             "batch": batch,
             "tensor": rows.tensor.astype(int),
             "pipeline": rows.pipeline.astype(int),
             "data": rows.data.astype(int),
             "expert": rows.expert.astype(int),
+            "expert_tensor": np.rint(rows.expert_tensor).astype(int),
+            "padded": rows.padded > 1,
             "accelerators": rows.accelerators.astype(int),
             "binds": np.array(BINDS, dtype=object)[np.argmax(terms, axis=0)],
             "weights_s": terms[0],
@@ -622,8 +682,9 @@ class Frontier:
     ``columns`` are arrays, one element a point, fastest for the user first:
 
     - ``tokens_per_second_per_user``, ``tokens_per_second_per_accelerator``, ``tpot_s``, ``ttft_s``;
-    - the decode configuration: ``precision``, ``batch`` (sequences of an instance), ``tensor``, ``pipeline``, ``data``,
-      ``expert``, and ``accelerators`` of an instance;
+    - the decode configuration: ``precision`` (of the weights), ``arithmetic``, ``batch`` (sequences of an instance),
+      ``tensor``, ``pipeline``, ``data``, ``expert``, ``expert_tensor``, whether heads are ``padded``, and
+      ``accelerators`` of an instance;
     - ``binds`` (one of :data:`BINDS`) and the seconds behind it (``weights_s``, ``kv_s``, ``compute_s``, ``link_s``,
       ``overhead_s``, and ``step_s`` for all together), ``memory_filled`` of what may be filled;
     - prefill: ``prefill_share`` of the accelerators (co-located: of their time), its layout ``prefill_tensor`` and so

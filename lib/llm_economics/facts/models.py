@@ -277,7 +277,7 @@ def served_models(
     name
         A model of ``data/models.csv``, "GPT-4 (leaked)", or the path of a ``config.json`` or checkpoint.
     kv
-        Precision of the KV cache; None: BF16. Hidden states are BF16.
+        Precision of the KV cache; None: that of the weights, but at least 8 bits. Hidden states are BF16.
     kv_heads
         Of the leaked GPT-4 alone, whose attention is not known for sure: heads that keep keys and values.
         None: 1, multi-query attention, as the leak has it.
@@ -289,17 +289,19 @@ def served_models(
     """
     if not precisions:
         raise ParameterError("precisions = () is not allowed: at least one is needed")
-    for precision in precisions:
-        check_choice("precision", precision, BYTES_PER_VALUE)
-    cache = check_choice("kv", kv or "bf16", BYTES_PER_VALUE)
+    if kv is not None:
+        check_choice("kv", kv, BYTES_PER_VALUE)
+    cache = {precision: kv or ("fp8" if bytes_per_value(precision) < 1 else precision) for precision in precisions}
     if is_leaked(name):
-        return {precision: _gpt4(precision, cache, kv_heads or 1) for precision in precisions}
+        return {precision: _gpt4(precision, cache[precision], kv_heads or 1) for precision in precisions}
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {GPT4} leaves it open")
     model = published(name)
     if model.architecture is None:
         raise ParameterError(f"model = {model.name[:60]!r} is not allowed: {model.checkpoint.warnings[-1]}")
-    return {precision: served(model, Precisions(precision, "bf16", cache, True)) for precision in precisions}
+    return {
+        precision: served(model, Precisions(precision, precision, cache[precision], False)) for precision in precisions
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------

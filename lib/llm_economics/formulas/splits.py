@@ -35,7 +35,7 @@ class Shares:
     experts, layers
         Routed experts of a layer, and layers; 0 if there are none, or they are not known.
     known
-        Whether the heads are known. If not, only powers of two are taken to divide them.
+        Whether the heads are known. If not, whoever looks for splits had better try powers of two alone.
     """
 
     numbers: tuple[tuple[str, int], ...] = ()
@@ -61,7 +61,7 @@ class Shares:
             good = good & _whole_blocks(width, expert_tensor, self.block)
         if self.vocabulary:
             good = good & (ceil(self.vocabulary / VOCABULARY_BLOCK) * VOCABULARY_BLOCK % tensor == 0)
-        return good if self.known else good & _power_of_two(tensor)
+        return good
 
     def padded(self, tensor):
         """How much more an accelerator holds and computes where heads and widths are padded to a multiple: 1 if none.
@@ -96,8 +96,6 @@ class Shares:
                     return f"{parts} does not divide the {what} of {width:,}{blocks}"
         if self.vocabulary and -(-self.vocabulary // VOCABULARY_BLOCK) * VOCABULARY_BLOCK % tensor:
             return f"{tensor} does not divide the padded vocabulary of {self.vocabulary:,}"
-        if not self.known and not _power_of_two(tensor):
-            return f"the heads are not known, and {tensor} is no power of two"
         return None
 
 
@@ -120,10 +118,3 @@ def in_machine(tensor, instance, accelerators, domain_size):
 
 def _whole_blocks(width, parts, block):
     return (width % parts == 0) & ((parts == 1) | ((width / parts) % block == 0))
-
-
-def _power_of_two(number):
-    found = number == 1
-    for exponent in range(1, 17):
-        found = found | (number == 2**exponent)
-    return found
