@@ -23,7 +23,7 @@ HOUSE = {
     "checkpoints": (1, "config files quantisation families stored"),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (3, "calibration memory search deployments services offers scores sensitivity results readers measured"),
-    "book": (3, "support judging claims openings drawing figures"),
+    "book": (3, "support judging claims openings tiles drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml charts openings outputs aside weight"),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),
