@@ -26,7 +26,7 @@ HOUSE = {
         3,
         "calibration memory search deployments services offers scores sensitivity results readers measured",
     ),
-    "book": (3, "support judging claims openings drawing figures"),
+    "book": (3, "support judging claims openings tiles drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "mathml charts openings ledger outputs aside weight"),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),

@@ -59,7 +59,7 @@
     dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("a")) { dialog.close(); } });
     dialog.addEventListener("close", () => bar.append(...dialog.childNodes));
   }
-  sidebar(find(".primary-toggle"), find("#pst-primary-sidebar"), find("#pst-primary-sidebar-modal"), true);
+  sidebar(find(".primary-toggle"), find("#pst-primary-sidebar"), find("#pst-primary-sidebar-modal"), !document.body.classList.contains("landing"));
   sidebar(find(".secondary-toggle"), find("#pst-secondary-sidebar"), find("#pst-secondary-sidebar-modal"), false);
 
   // Search: a field in a dialog; what it searches is fetched when the field is first focused.
