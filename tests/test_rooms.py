@@ -24,7 +24,8 @@ HOUSE = {
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
-        "calibration memory search deployments services offers scores sensitivity results readers measured",
+        "calibration memory search deployments services offers scores sensitivity "
+        "results fields clients engines readers measured",
     ),
     "book": (3, "support judging claims openings tiles drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
