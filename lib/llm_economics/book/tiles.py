@@ -51,7 +51,7 @@ def spark(claimed: Span, found: Span) -> str:
     return (
         '<svg class="spark" viewBox="0 0 160 28" role="img" '
         f'aria-label="claimed {escape(claimed.text)}, found {escape(found.text)}"><path d="M4 14h152"/>'
-        f'{_mark(claimed, across, "claimed")}{_mark(found, across, "found")}</svg>'
+        f"{_mark(claimed, across, 'claimed')}{_mark(found, across, 'found')}</svg>"
     )
 
 
@@ -68,7 +68,10 @@ class Tiles:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         text = "\n".join(f"{tile.who}: {tile.claimed.text} → {tile.found.text}. {tile.says}" for tile in self.tiles)
-        return {"text/html": f'<div class="tiles">{"".join(tile.html() for tile in self.tiles)}</div>', "text/plain": text}
+        return {
+            "text/html": f'<div class="tiles">{"".join(tile.html() for tile in self.tiles)}</div>',
+            "text/plain": text,
+        }
 
 
 def tiles(found: Iterable[Tile]) -> Tiles:
