@@ -20,14 +20,13 @@ from llm_economics.formulas.blocks import (
     GroupedAttention,
     LatentAttention,
     Layer,
-    Mamba,
     Reach,
-    RecurrentUnit,
     Weight,
     vector,
 )
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.recurrences import Mamba, RecurrentUnit
 
 HIDDEN = 64
 CHIP = Accelerator("chip", 80e9, 3.35e12, {"bf16": 1e15})

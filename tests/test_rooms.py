@@ -17,10 +17,10 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing blocks architecture parallelism splits serving training speculation services "
-        "cost attribution",
+        "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
+        "services cost attribution",
     ),
-    "checkpoints": (1, "config files quantisation families stored"),
+    "checkpoints": (1, "config files quantisation shapes plain latent hybrids families stored"),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,

@@ -63,9 +63,9 @@ class Fields:
     """The fields of one configuration; remembers which were used and which of them had their class's default."""
 
     def __init__(self, model_type: str, given: Mapping[str, Any], notes: list[str]) -> None:
-        table = _defaults()["families"].get(model_type, _GROK)
+        table = _table(model_type)
         self.model_type, self.defaults, self.notes = model_type, table["defaults"], notes
-        self.nullable = {*table["nullable"], "num_key_value_heads", "num_experts_per_tok"}
+        self.nullable = {*table["nullable"], "num_experts_per_tok"}
         self.spellings: dict[str, list[str]] = {}
         for alias, field in table["aliases"].items():
             self.spellings.setdefault(field, []).append(alias)
@@ -118,12 +118,12 @@ class Fields:
             raise refused(name, value, "it must be true or false")
         return bool(value)
 
-    def extra(self, name: str) -> int | None:
-        """A whole number that is no field of the class, yet its model reads it where it is given."""
+    def extra(self, name: str, usual: int | None = None, low: int = 1) -> int | None:
+        """A whole number that is no field of the class, yet its model reads it where it is given; else ``usual``."""
         value = self.given.get(name)
         if value is None:
-            return None
-        self.used[name] = whole_number(name, value, 1, MOST)
+            return usual
+        self.used[name] = whole_number(name, value, low, MOST)
         return value
 
     def words(self, name: str, allowed: tuple[str, ...]) -> list[str] | None:
@@ -144,12 +144,47 @@ def _defaults() -> dict[str, Any]:
     return json.loads(DEFAULTS.read_text(encoding="utf-8"))
 
 
-# The published code makes the output head of the embedding table; nothing else has a default.
-_GROK = {
-    "defaults": {"tie_word_embeddings": True},
-    "nullable": [],
-    "aliases": {"num_local_experts": "num_experts", "num_selected_experts": "num_experts_per_tok"},
+def outer_classes() -> dict[str, dict[str, Any]]:
+    """Of each class that holds a language model: its type and fields where the file leaves them out, and who ties."""
+    return _defaults()["outer"]
+
+
+# Models whose code comes with them: the class that they descend from and what differs, or every default that they have.
+REMOTE: dict[str, dict[str, Any]] = {
+    "grok-1": {
+        "defaults": {"tie_word_embeddings": True},  # the published code makes the output head of the embedding table
+        "aliases": {"num_local_experts": "num_experts", "num_selected_experts": "num_experts_per_tok"},
+    },
+    "kimi_k2": {"like": "deepseek_v3"},
+    "deepseek_ref": {
+        "like": "deepseek_v4",
+        "aliases": {
+            "dim": "hidden_size",
+            "moe_inter_dim": "moe_intermediate_size",
+            "n_layers": "num_hidden_layers",
+            "n_heads": "num_attention_heads",
+            "n_activated_experts": "num_experts_per_tok",
+            "rope_head_dim": "qk_rope_head_dim",
+            "window_size": "sliding_window",
+            "n_hash_layers": "num_hash_layers",
+        },
+    },
+    "mimo": {"like": "qwen2"},
+    "nemotron-nas": {"defaults": {"tie_word_embeddings": False, "block_configs": None}},
 }
+
+
+@cache
+def _table(model_type: str) -> dict[str, Any]:
+    remote = REMOTE.get(model_type)
+    if remote is None:
+        return _defaults()["families"][model_type]
+    parent = _table(remote["like"]) if "like" in remote else {"defaults": {}, "nullable": [], "aliases": {}}
+    return {
+        "defaults": parent["defaults"] | remote.get("defaults", {}),
+        "nullable": parent["nullable"],
+        "aliases": parent["aliases"] | remote.get("aliases", {}),
+    }
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:

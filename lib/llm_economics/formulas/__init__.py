@@ -15,6 +15,7 @@ __all__ = [
     "elementwise",
     "hardware",
     "parallelism",
+    "recurrences",
     "routing",
     "serving",
     "speculation",

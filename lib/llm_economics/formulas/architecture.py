@@ -51,6 +51,8 @@ class Architecture:
         Kind of the norms outside layers (a key of ``blocks.NORMS``), one after the last layer, one after the embedding.
     learned_positions
         Rows of a learned table of positions, as stored (OPT stores two more than its context).
+    head_rows
+        Rows of the output head where it has fewer than the table; 0: as many.
     extras
         Further weights outside layers, each once.
 
@@ -69,6 +71,7 @@ class Architecture:
     final_norm: bool = True
     embedding_norm: bool = False
     learned_positions: int = 0
+    head_rows: int = 0
     extras: tuple[Weight, ...] = ()
 
     def __post_init__(self) -> None:
@@ -94,7 +97,7 @@ class Architecture:
         tied = self.tied_embeddings
         found = [Weight("model.embed_tokens", "embedding", self.vocab_size, hidden, product=tied)]
         if not tied:
-            found.append(Weight("lm_head", "head", self.vocab_size, hidden))
+            found.append(Weight("lm_head", "head", self.head_rows or self.vocab_size, hidden))
         if self.learned_positions:
             found.append(Weight("model.embed_positions", "positional", self.learned_positions, hidden, product=False))
         if self.embedding_norm:
@@ -303,7 +306,7 @@ def parameters(arch: Architecture) -> ParameterCount:
     parts = dict.fromkeys(ParameterCount._fields, 0)
     for count, weight in arch.weights:
         parts[weight.part] += count * weight.parameters
-        parts["idle_experts"] += count * (weight.parameters - weight.active)
+        parts["idle_experts"] += count * weight.idle
     return ParameterCount(**parts)
 
 
@@ -406,9 +409,10 @@ def kv_bytes(arch: Architecture, context, batch=1, bytes_per_value=2.0):
 
 
 def mixer_state_bytes(arch: Architecture, bytes_per_value=2.0):
-    """Bytes that mixers in place of attention keep of one sequence at any context; BF16 unless said."""
+    """Bytes that mixers keep of one sequence at any context: recurrent states in FP32, the rest in BF16 unless said."""
     check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
-    return sum([count * block.state_values for count, block in arch.mixers]) * bytes_per_value
+    kept = [(count * block.state_values, count * block.wide_state_values) for count, block in arch.mixers]
+    return sum([values for values, _ in kept]) * bytes_per_value + 4.0 * sum([wide for _, wide in kept])
 
 
 def state_bytes_per_sequence(arch: Architecture, bytes_per_value=2.0):

@@ -31,7 +31,7 @@ class Weight(NamedTuple):
     rows, columns
         Features out and features in; a vector is one column.
     copies, used
-        How many there are, and how many of them one token uses.
+        How many there are (0: those of an earlier layer), and how many of them one token uses.
     product
         Whether a token is multiplied with it as a matrix, 2 FLOP per value.
     """
@@ -53,6 +53,11 @@ class Weight(NamedTuple):
     def active(self) -> int:
         """Values of the copies that one token uses."""
         return self.rows * self.columns * self.used
+
+    @property
+    def idle(self) -> int:
+        """Values of the copies that it does not."""
+        return self.rows * self.columns * max(self.copies - self.used, 0)
 
 
 def vector(name: str, part: str, values: int, copies: int = 1, used: int = 1) -> Weight:
@@ -93,7 +98,7 @@ class Block:
 
     def weights(self, hidden: int) -> tuple[Weight, ...]:
         """All weights, in a residual stream of ``hidden`` features."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.__class__.__name__} lists no weights")
 
     @property
     def reaches(self) -> tuple[Reach, ...]:
@@ -102,7 +107,12 @@ class Block:
 
     @property
     def state_values(self) -> int:
-        """Values that a sequence keeps at any context."""
+        """Values that a sequence keeps at any context, at the precision of its cache."""
+        return 0
+
+    @property
+    def wide_state_values(self) -> int:
+        """Values that it keeps in FP32 whatever that precision is, as engines keep recurrent states."""
         return 0
 
     @property
@@ -126,62 +136,88 @@ class GroupedAttention(Block):
 
     Parameters
     ----------
-    heads, kv_heads, head_dim
-        Query heads, key-value heads (a divisor of those), features of a head.
+    heads, kv_heads, head_dim, value_dim
+        Query heads, key-value heads (a divisor of those), features of a head, and of its value (None: the same).
     qkv_bias, output_bias, sinks
         Biases of query, key and value; of the output; one learned logit per query head.
     qk_norm
-        Norms of queries and keys: "none", over each "head" (shared by heads), or over the "full" width.
+        Norms of queries and keys: "none", over each "head" (shared by heads), the same with a "head_bias", or over the
+        "full" width.
+    gate
+        A gate on the output: "none", a logit for each "head", or one for each "value".
+    source
+        Where keys and values come from: "own" projections; "keys": values are the keys before their norm and position,
+        so they have no projection but a cache; "shared": both are an earlier layer's, with neither.
     window
         Tokens in reach; None: all.
+    index_heads, index_dim, index_tokens
+        An indexer (DeepSeek-V3.2, arXiv:2512.02556, section 2.1): heads that score every key of ``index_dim`` features
+        against the query, and how many of the best tokens attention then reads. 0: none.
     """
 
     heads: int
     kv_heads: int
     head_dim: int
+    value_dim: int | None = None
     qkv_bias: bool = False
     output_bias: bool = False
     sinks: bool = False
     qk_norm: str = "none"
+    gate: str = "none"
+    source: str = "own"
     window: int | None = None
+    index_heads: int = 0
+    index_dim: int = 0
+    index_tokens: int = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
-        check_choice("qk_norm", self.qk_norm, ("none", "head", "full"))
+        check_choice("qk_norm", self.qk_norm, ("none", "head", "head_bias", "full"))
+        check_choice("gate", self.gate, ("none", "head", "value"))
+        check_choice("source", self.source, ("own", "keys", "shared"))
         if self.heads % self.kv_heads:
             raise not_allowed("kv_heads", self.kv_heads, f"it must divide the {self.heads} heads")
+        if self.value_dim is None:
+            object.__setattr__(self, "value_dim", self.head_dim)
 
     def weights(self, hidden: int) -> tuple[Weight, ...]:
-        """Query, key, value and output; biases, sinks, norms."""
-        query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        found = [
-            Weight("self_attn.q_proj", "attention", query, hidden),
-            Weight("self_attn.k_proj", "attention", key, hidden),
-            Weight("self_attn.v_proj", "attention", key, hidden),
-            Weight("self_attn.o_proj", "attention", hidden, query),
-        ]
+        """Query, key, value and output; gate, indexer, biases, sinks, norms."""
+        query, key, value = self.heads * self.head_dim, self.kv_heads * self.head_dim, self.kv_heads * self.value_dim
+        projected = [("q_proj", query), ("k_proj", key), ("v_proj", value)]
+        projected = projected[: {"own": 3, "keys": 2, "shared": 1}[self.source]]
+        found = [Weight(f"self_attn.{name}", "attention", rows, hidden) for name, rows in projected]
+        found.append(Weight("self_attn.o_proj", "attention", hidden, self.heads * self.value_dim))
+        if self.gate != "none":
+            width = self.heads * (self.value_dim if self.gate == "value" else 1)
+            found.append(Weight("self_attn.gate_proj", "attention", width, hidden))
         if self.qkv_bias:
-            found += [
-                vector("self_attn.q_proj.bias", "biases", query),
-                vector("self_attn.k_proj.bias", "biases", key),
-                vector("self_attn.v_proj.bias", "biases", key),
-            ]
+            found += [vector(f"self_attn.{name}.bias", "biases", rows) for name, rows in projected]
         if self.output_bias:
             found.append(vector("self_attn.o_proj.bias", "biases", hidden))
         if self.sinks:
             found.append(vector("self_attn.sinks", "biases", self.heads))
         if self.qk_norm != "none":
-            full = self.qk_norm == "full"
-            found.append(vector("self_attn.q_norm", "norms", query if full else self.head_dim))
-            found.append(vector("self_attn.k_norm", "norms", key if full else self.head_dim))
+            each = 2 * self.head_dim if self.qk_norm == "head_bias" else self.head_dim
+            found.append(vector("self_attn.q_norm", "norms", query if self.qk_norm == "full" else each))
+            if self.source != "shared":
+                found.append(vector("self_attn.k_norm", "norms", key if self.qk_norm == "full" else each))
+        if self.index_heads:
+            found += [
+                Weight("self_attn.indexer.q_proj", "attention", self.index_heads * self.index_dim, hidden),
+                Weight("self_attn.indexer.k_proj", "attention", self.index_dim, hidden),
+                vector("self_attn.indexer.norms", "norms", self.index_dim, 2, 2),
+            ]
         return tuple(found)
 
     @property
     def reaches(self) -> tuple[Reach, ...]:
         """Keys and values of the key-value heads; scores and weighted values of all heads."""
-        values = 2 * self.kv_heads * self.head_dim
-        flops = 4 * self.heads * self.head_dim
-        return (Reach(self.window, values, values, flops, flops),)
+        read = self.kv_heads * (self.head_dim + self.value_dim)
+        values = 0 if self.source == "shared" else read
+        flops = 2 * self.heads * (self.head_dim + self.value_dim)
+        if self.index_tokens:
+            return indexed(values, read, flops, flops, self.index_heads, self.index_dim, self.index_tokens, False)
+        return (Reach(self.window, values, read, flops, flops),)
 
     @property
     def cache_heads(self) -> int:
@@ -191,7 +227,18 @@ class GroupedAttention(Block):
     @property
     def shares(self) -> dict[str, int]:
         """Heads; key-value heads are copied where there are too few."""
-        return {"heads": self.heads}
+        return {"heads": self.heads, "kv_heads": self.kv_heads}
+
+
+def indexed(
+    values, read, flops, decode_flops, heads: int, dim: int, tokens: int, weighed: bool = True
+) -> tuple[Reach, ...]:
+    """Reaches of attention to the best ``tokens``, scored by ``heads`` with a cached key of ``dim`` features.
+
+    ``weighed``: whether the scores of all heads are added up with weights (a product), or the best head counts.
+    """
+    keys, scored = (dim, 2 * heads * (dim + weighed)) if heads else (0, 0)
+    return (Reach(None, values + keys, keys, scored, scored), Reach(tokens, 0, read, flops, decode_flops))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,20 +259,36 @@ class LatentAttention(Block):
         Features that queries are compressed to; None: projected in one step.
     down_bias, output_bias
         Biases of the two projections down, and of the output.
+    gate
+        A gate on the output: "none", a logit for each "head", or one for each "value".
+    sinks
+        One learned logit per query head.
     window
         Tokens in reach; None: all.
+    index_heads, index_dim, index_tokens
+        An indexer on the compressed queries, as of :class:`GroupedAttention`; ``index_tokens`` without heads: the
+        tokens that an earlier layer's indexer chose.
     """
 
     heads: int
     rank: int
     nope: int
-    rope: int
     value_dim: int
+    rope: int = 0
     query_rank: int | None = None
     down_bias: bool = False
     output_bias: bool = False
+    gate: str = "none"
+    sinks: bool = False
     window: int | None = None
+    index_heads: int = 0
+    index_dim: int = 0
+    index_tokens: int = 0
     cache_heads = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_choice("gate", self.gate, ("none", "head", "value"))
 
     def weights(self, hidden: int) -> tuple[Weight, ...]:
         """Query down and up or in one step, key and value down and up, output; norms and biases."""
@@ -251,6 +314,20 @@ class LatentAttention(Block):
             found.append(vector("self_attn.kv_a_proj_with_mqa.bias", "biases", down))
         if self.output_bias:
             found.append(vector("self_attn.o_proj.bias", "biases", hidden))
+        if self.gate != "none":
+            width = self.heads * (self.value_dim if self.gate == "value" else 1)
+            found.append(Weight("self_attn.g_proj", "attention", width, hidden))
+        if self.sinks:
+            found.append(vector("self_attn.sinks", "biases", self.heads))
+        if self.index_heads:
+            found += [
+                Weight(
+                    "self_attn.indexer.wq_b", "attention", self.index_heads * self.index_dim, self.query_rank or hidden
+                ),
+                Weight("self_attn.indexer.wk", "attention", self.index_dim, hidden),
+                vector("self_attn.indexer.k_norm", "norms", 2 * self.index_dim),
+                Weight("self_attn.indexer.weights_proj", "attention", self.index_heads, hidden),
+            ]
         return tuple(found)
 
     @property
@@ -259,6 +336,8 @@ class LatentAttention(Block):
         values = self.rank + self.rope
         plain = 2 * self.heads * (self.nope + self.rope + self.value_dim)
         absorbed = 2 * self.heads * (self.rank + self.rope + self.rank)
+        if self.index_tokens:
+            return indexed(values, values, plain, absorbed, self.index_heads, self.index_dim, self.index_tokens)
         return (Reach(self.window, values, values, plain, absorbed),)
 
     @property
@@ -268,101 +347,187 @@ class LatentAttention(Block):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mamba(Block):
-    """A selective state space in place of attention (Gu and Dao 2023, arXiv:2312.00752), with Jamba's norms.
+class CompressedAttention(Block):
+    """Multi-query attention whose keys are their own values, and over compressed ones beyond a window.
+
+    DeepSeek-V4 (technical report of 2026, section 2.3): each layer attends to the last ``window`` tokens, and those of
+    ``ratio`` 4 or 128 also to one vector for every ``ratio`` tokens; where the ratio is 4, an indexer picks the best of
+    these. Queries and output go through low ranks, the output in groups.
 
     Parameters
     ----------
-    width, state_size, conv_width, dt_rank
-        Channels, states per channel, taps of the convolution, rank of the time step.
-    conv_bias, bias
-        Biases of the convolution, and of the projections in and out.
+    heads, head_dim, query_rank, output_rank, output_groups
+        Query heads, features of a head, ranks of queries and of a group of the output.
+    window, ratio
+        Tokens in reach one by one; tokens in a compressed vector, 0: no such vectors.
+    index_heads, index_dim, index_tokens
+        Indexer over compressed vectors, and how many of them are read; 0: all are.
     """
 
-    width: int
-    state_size: int
-    conv_width: int
-    dt_rank: int
-    conv_bias: bool = True
-    bias: bool = False
+    heads: int
+    head_dim: int
+    query_rank: int
+    output_rank: int
+    output_groups: int
+    window: int
+    ratio: int = 0
+    index_heads: int = 0
+    index_dim: int = 0
+    index_tokens: int = 0
+    cache_heads = 1
 
     def weights(self, hidden: int) -> tuple[Weight, ...]:
-        """Projections in, to the step and the states, of the step, out; convolution; states, norms and biases."""
-        width, states = self.width, self.state_size
+        """Queries, the one key and value, output; compressor; indexer with a compressor of its own."""
+        query, dim = self.heads * self.head_dim, self.head_dim
+        low = self.output_groups * self.output_rank
         found = [
-            Weight("mamba.in_proj", "mixers", 2 * width, hidden),
-            Weight("mamba.conv1d", "mixers", width, self.conv_width),
-            Weight("mamba.x_proj", "mixers", self.dt_rank + 2 * states, width),
-            Weight("mamba.dt_proj", "mixers", width, self.dt_rank),
-            Weight("mamba.out_proj", "mixers", hidden, width),
-            Weight("mamba.A_log", "mixers", width, states, product=False),
-            vector("mamba.D", "mixers", width),
-            vector("mamba.dt_proj.bias", "mixers", width),
-            vector("mamba.dt_layernorm", "mixers", self.dt_rank),
-            vector("mamba.b_layernorm", "mixers", states),
-            vector("mamba.c_layernorm", "mixers", states),
+            Weight("self_attn.q_a_proj", "attention", self.query_rank, hidden),
+            vector("self_attn.q_a_norm", "norms", self.query_rank),
+            Weight("self_attn.q_b_proj", "attention", query, self.query_rank),
+            Weight("self_attn.kv_proj", "attention", dim, hidden),
+            vector("self_attn.kv_norm", "norms", dim),
+            Weight("self_attn.o_a_proj", "attention", low, query // self.output_groups),
+            Weight("self_attn.o_b_proj", "attention", hidden, low),
+            vector("self_attn.sinks", "biases", self.heads),
         ]
-        if self.conv_bias:
-            found.append(vector("mamba.conv1d.bias", "mixers", width))
-        if self.bias:
-            found.append(vector("mamba.in_proj.bias", "mixers", 2 * width))
-            found.append(vector("mamba.out_proj.bias", "mixers", hidden))
+        if self.ratio:
+            found += self._compressor("self_attn.compressor", hidden, dim)
+        if self.index_heads:
+            found += self._compressor("self_attn.indexer.compressor", hidden, self.index_dim)
+            index = self.index_heads * self.index_dim
+            found.append(Weight("self_attn.indexer.q_b_proj", "attention", index, self.query_rank))
+            found.append(Weight("self_attn.indexer.weights_proj", "attention", self.index_heads, hidden))
         return tuple(found)
 
+    def _compressor(self, name: str, hidden: int, dim: int) -> list[Weight]:
+        """Values and gates of ``ratio`` tokens, where the ratio is 4 of the four before too; positions; a norm."""
+        width = dim * (2 if self.ratio == 4 else 1)
+        return [
+            Weight(f"{name}.kv_proj", "attention", width, hidden),
+            Weight(f"{name}.gate_proj", "attention", width, hidden),
+            Weight(f"{name}.position_bias", "attention", width, self.ratio, product=False),
+            vector(f"{name}.kv_norm", "norms", dim),
+        ]
+
     @property
-    def state_values(self) -> int:
-        """The states, and the inputs that the convolution covers."""
-        return self.width * (self.state_size + self.conv_width)
+    def reaches(self) -> tuple[Reach, ...]:
+        """One vector a token within the window, one for ``ratio`` tokens beyond; indexers' keys alike."""
+        flops = 4 * self.heads * self.head_dim
+        found = (Reach(self.window, self.head_dim, self.head_dim, flops, flops),)
+        if not self.ratio:
+            return found
+        each, flops = self.head_dim / self.ratio, flops / self.ratio
+        if not self.index_heads:
+            return (*found, Reach(None, each, each, flops, flops))
+        keys, scored = self.index_dim / self.ratio, 2 * self.index_heads * (self.index_dim + 1) / self.ratio
+        chosen = Reach(self.index_tokens * self.ratio, 0, each, flops, flops)
+        return (*found, Reach(None, each + keys, keys, scored, scored), chosen)
 
     @property
     def shares(self) -> dict[str, int]:
-        """Channels."""
-        return {"channels": self.width}
+        """Heads and groups of the output."""
+        return {"heads": self.heads, "groups": self.output_groups}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecurrentUnit(Block):
-    """A real-gated linear recurrent unit in place of attention (De et al. 2024, arXiv:2402.19427).
+class Listed(Block):
+    """A block of a family that no other shares, told by its lists.
 
     Parameters
     ----------
-    width, n_blocks, conv_width
-        Channels, blocks on the diagonal of the gates' matrices, taps of the convolution.
+    listed, reached
+        Its weights and reaches.
+    kept, kept_wide, flops
+        ``state_values``, ``wide_state_values`` and ``state_flops``.
+    heads, kv_heads
+        What tensor parallelism divides; None: nothing.
     """
 
-    width: int
-    n_blocks: int
-    conv_width: int
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.width % self.n_blocks:
-            raise not_allowed("width", self.width, f"it must be a multiple of the {self.n_blocks} blocks")
+    listed: tuple[Weight, ...]
+    reached: tuple[Reach, ...] = ()
+    kept: int = 0
+    kept_wide: int = 0
+    flops: int = 0
+    heads: int | None = None
+    kv_heads: int | None = None
 
     def weights(self, hidden: int) -> tuple[Weight, ...]:
-        """Two projections in and one out, the two gates, the convolution; the decay of each channel; biases."""
-        width, gate = self.width, self.width // self.n_blocks
-        return (
-            Weight("temporal_block.linear_x", "mixers", width, hidden),
-            Weight("temporal_block.linear_y", "mixers", width, hidden),
-            Weight("temporal_block.linear_out", "mixers", hidden, width),
-            Weight("temporal_block.rg_lru.input_gate", "mixers", gate, gate, self.n_blocks, self.n_blocks),
-            Weight("temporal_block.rg_lru.recurrent_gate", "mixers", gate, gate, self.n_blocks, self.n_blocks),
-            Weight("temporal_block.conv_1d", "mixers", width, self.conv_width),
-            vector("temporal_block.rg_lru.recurrent_param", "mixers", width),
-            vector("temporal_block.biases", "mixers", width, 5, 5),
-            vector("temporal_block.linear_out.bias", "mixers", hidden),
-        )
+        """As listed."""
+        return self.listed
+
+    @property
+    def reaches(self) -> tuple[Reach, ...]:
+        """As listed."""
+        return self.reached
 
     @property
     def state_values(self) -> int:
-        """One per channel, and the earlier inputs of the convolution."""
-        return self.width * self.conv_width
+        """As told."""
+        return self.kept
+
+    @property
+    def wide_state_values(self) -> int:
+        """As told."""
+        return self.kept_wide
+
+    @property
+    def state_flops(self) -> int:
+        """As told."""
+        return self.flops
+
+    @property
+    def cache_heads(self) -> int | None:
+        """As told."""
+        return self.kv_heads
 
     @property
     def shares(self) -> dict[str, int]:
-        """Blocks of the gates."""
-        return {"blocks": self.n_blocks}
+        """As told."""
+        return {"heads": self.heads} if self.heads else {}
+
+
+@dataclass(frozen=True)
+class Several(Block):
+    """Blocks side by side or in a row that a layer holds as one; ``held`` False: the weights are an earlier layer's."""
+
+    blocks: tuple[Block, ...]
+    held: bool = True
+
+    def weights(self, hidden: int) -> tuple[Weight, ...]:
+        """Those of all; not counted again where they are an earlier layer's."""
+        found = [weight for block in self.blocks for weight in block.weights(hidden)]
+        return tuple(found) if self.held else tuple([weight._replace(copies=0) for weight in found])
+
+    @property
+    def reaches(self) -> tuple[Reach, ...]:
+        """Those of all."""
+        return tuple([reach for block in self.blocks for reach in block.reaches])
+
+    @property
+    def state_values(self) -> int:
+        """Those of all."""
+        return sum([block.state_values for block in self.blocks])
+
+    @property
+    def wide_state_values(self) -> int:
+        """Those of all."""
+        return sum([block.wide_state_values for block in self.blocks])
+
+    @property
+    def state_flops(self) -> int:
+        """Those of all."""
+        return sum([block.state_flops for block in self.blocks])
+
+    @property
+    def cache_heads(self) -> int | None:
+        """The fewest."""
+        heads = [block.cache_heads for block in self.blocks if block.cache_heads is not None]
+        return min(heads) if heads else None
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """Those of all."""
+        return {name: size for block in self.blocks for name, size in block.shares.items()}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -412,6 +577,10 @@ class Experts(Block):
         Width of all shared experts together; their biases; whether a gate of one column scales them.
     router_bias, correction_bias
         Biases of the router; one more value per expert for balancing, where it counts as a parameter.
+    latent
+        Features that tokens are projected to before the routed experts, and back after them; 0: none.
+    extra_choices
+        Outputs of the router beside the experts (experts that hand their input on, or nothing).
     """
 
     width: int
@@ -424,6 +593,8 @@ class Experts(Block):
     shared_gate: bool = False
     router_bias: bool = False
     correction_bias: bool = False
+    latent: int = 0
+    extra_choices: int = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -431,13 +602,17 @@ class Experts(Block):
 
     def weights(self, hidden: int) -> tuple[Weight, ...]:
         """Router, routed experts, shared experts."""
-        found = [Weight("mlp.gate", "router", self.experts, hidden)]
+        choices, inner = self.experts + self.extra_choices, self.latent or hidden
+        found = [Weight("mlp.gate", "router", choices, hidden)]
         if self.router_bias:
-            found.append(vector("mlp.gate.bias", "biases", self.experts))
+            found.append(vector("mlp.gate.bias", "biases", choices))
         if self.correction_bias:
-            found.append(vector("mlp.gate.e_score_correction_bias", "biases", self.experts))
+            found.append(vector("mlp.gate.e_score_correction_bias", "biases", choices))
+        if self.latent:
+            found.append(Weight("mlp.latent_in_proj", "mlp", self.latent, hidden))
+            found.append(Weight("mlp.latent_out_proj", "mlp", hidden, self.latent))
         routed = (self.experts, self.per_token)
-        found += mlp(hidden, self.width, self.gated, self.bias, "mlp.experts.*", "experts", "experts", *routed)
+        found += mlp(inner, self.width, self.gated, self.bias, "mlp.experts.*", "experts", "experts", *routed)
         if self.shared_width:
             shared = "shared_experts"
             found += mlp(hidden, self.shared_width, self.gated, self.shared_bias, f"mlp.{shared}", shared, shared)
