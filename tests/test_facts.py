@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-from llm_economics import facts
+from llm_economics import architecture, facts
 from llm_economics.facts import DATA, CatalogError, accelerator, accelerators, chips, fact, load, prices_of, store
 from llm_economics.formulas.elementwise import ParameterError
 
@@ -344,3 +344,32 @@ def test_models_are_found_by_forgiving_names():
         facts.model("zzzz")
     with pytest.raises(CatalogError, match=r"model = 'Mixtral 8x22' is not allowed.*nearest are Mixtral"):
         facts.model("Mixtral 8x22")
+
+
+def test_models_with_a_configuration_count_as_transformers_counts_them():
+    rows = [row for row in facts.load("models").itertuples() if row.config]
+    assert len(rows) >= 19
+    for row in rows:
+        arch = facts.model(row.model)
+        count = architecture.parameters(arch)
+        assert (arch.name, count.total) == (row.model, row.params_exact)
+        assert count.active == (row.params_active if row.params_active == row.params_active else row.params_exact)
+        if row.kv_bytes_per_token_bf16 == row.kv_bytes_per_token_bf16:
+            assert architecture.kv_bytes_per_token(arch) == row.kv_bytes_per_token_bf16
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("openai/gpt-oss-120b", "gpt-oss-120b"),
+        ("nvidia/Kimi-K2.5-NVFP4", "Kimi-K2.5"),
+        ("zai-org/GLM-5-FP8", "GLM-5"),
+        ("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16", "Nemotron-3 Ultra 550B-A55B"),
+        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "Llama 4 Scout"),
+        ("google/gemma-4-31B-it", "Gemma 4 31B"),
+        ("nvidia/Llama-3.1-70B-Instruct-FP8", "Llama 3 70B (=3.1 70B)"),
+        ("MiniMaxAI/MiniMax-M2.7", "MiniMax-M2.5"),
+    ],
+)
+def test_models_answer_to_the_names_of_their_repositories(written, name):
+    assert facts.model(written) == facts.model(name)

@@ -335,6 +335,8 @@ def counts() -> pandas.DataFrame:
         found.append(
             (f"{row.model}, parameters", architecture.parameters(arch).total, row.params_exact, "", row.confidence)
         )
+        if row.kv_bytes_per_token_bf16 != row.kv_bytes_per_token_bf16:
+            continue
         bytes_ = architecture.kv_bytes_per_token(arch, 2.0)
         found.append((f"{row.model}, KV cache", bytes_, row.kv_bytes_per_token_bf16, "B/token", row.confidence))
     return _frame(found, "parameters and KV bytes")

@@ -38,11 +38,36 @@ def model(name: str) -> Architecture:
     CatalogError
         If it is not known; the line lists the nearest names.
     """
-    return architecture_from_row(_row(name))
+    return _architecture(_row(name))
 
 
-_SAME_SHAPE = {"DeepSeek R1": "DeepSeek-V3", "DeepSeek-V3.1": "DeepSeek-V3", "Llama 3.3 70B": "Llama 3 70B"}
+def _architecture(row: Mapping[str, Any]) -> Architecture:
+    """By the row's configuration where it has one, else by its columns."""
+    if row["config"]:
+        return checkpoints.read(row["config"], row["model"]).architecture
+    return architecture_from_row(row)
+
+
+_SAME_SHAPE = {
+    "DeepSeek R1": "DeepSeek-V3",
+    "DeepSeek-R1-0528": "DeepSeek-V3",
+    "DeepSeek-V3-0324": "DeepSeek-V3",
+    "DeepSeek-V3.1": "DeepSeek-V3",
+    "Llama 3.3 70B": "Llama 3 70B",
+    "Llama-4-Scout-17B-16E": "Llama 4 Scout",
+    "Llama-4-Maverick-17B-128E": "Llama 4 Maverick",
+    "Kimi-K2.6": "Kimi-K2.5",
+    "GLM-4.5": "GLM-4.7",
+    "GLM-4.6": "GLM-4.7",
+    "GLM-5.1": "GLM-5",
+    "MiniMax-M2.7": "MiniMax-M2.5",
+    "Nemotron-3.5-Lightning-30B-A3B": "Nemotron-3 Nano 30B-A3B",
+}
 """Models that differ from one of the file in their weights alone."""
+_FORMS = re.compile(
+    r"^(meta-(?=llama)|nvidia-(?=nemotron))|(-(v0\.1|instruct|chat|base|hf|it|thinking|bf16|fp16|fp8|nvfp4|fp4|mxfp4|int4|awq))+$"
+)
+"""What repositories write around the name of a model: its maker, and the form of its weights."""
 
 
 def _model_rows() -> dict[str, dict[str, Any]]:
@@ -63,7 +88,7 @@ def _row(name: str, others: tuple[str, ...] = ()) -> dict[str, Any]:
     """The row of a model; ``others`` are names that an error may suggest beside those of the file."""
     names = _model_rows()
     rows = {plain(known): row for known, row in names.items()}
-    repository = re.sub(r"^meta-(?=llama)|(-(v0\.1|instruct|chat|base|hf|it))+$", "", str(name).lower().split("/")[-1])
+    repository = _FORMS.sub("", str(name).lower().split("/")[-1])
     for wanted in (plain(name), plain(repository)):
         if wanted in rows:
             return rows[wanted]
@@ -120,7 +145,7 @@ def published(source: str) -> Published:
     """
     if not is_file(source):
         row = _row(source, (GPT4,))
-        return _of_row(row, architecture_from_row(row))
+        return _of_row(row, _architecture(row))
     path = None if str(source).lstrip().startswith("{") else Path(source)
     place = _config_place(path) if path is not None else source
     config = None
@@ -167,6 +192,8 @@ def _has_weights(path: Path) -> bool:
 
 
 def _of_row(row: dict[str, Any], architecture: Architecture) -> Published:
+    if row["config"]:
+        return replace(published(row["config"]), name=row["model"], architecture=architecture)
     stated = row["published_as"]
     if not isinstance(stated, str) or not stated:
         return Published(architecture.name, architecture, None)

@@ -170,7 +170,7 @@ class ModelRow(SourcedRow):
     params_exact_source: str = text("how they were counted", ...)
     params_active: int | None = maybe("parameters that one token uses, embeddings included", "count", 10**6, 10**14)
     params_claimed: str = text("what the makers say", ...)
-    kv_bytes_per_token_bf16: int = number("growth of the BF16 KV cache", "B/token", 1000, 100_000_000)
+    kv_bytes_per_token_bf16: int | None = maybe("growth of the BF16 KV cache", "B/token", 1000, 100_000_000)
     report_total: int | None = maybe("parameters as the technical report adds them up", "count", 10**6, 10**14)
     moe_intermediate_size: int | None = maybe("width of one expert", "count", 64, 500_000)
     first_k_dense: int | None = maybe("first layers without experts", "count", 0, 1000)
@@ -182,11 +182,14 @@ class ModelRow(SourcedRow):
     total_recorded_elsewhere: int | None = maybe("parameters as somebody else recorded them", "count", 10**6, 10**14)
     recorded_elsewhere_source: str = text("who recorded them")
     published_as: Literal[("", *PUBLISHED)] = Field(
-        "", description="how its weights are published; empty: they are not"
+        "", description="how its weights are published; empty: they are not, or the configuration says"
     )
+    config: str = text("the fields of its published configuration that counts rest on, as JSON; empty: the columns do")
 
     @model_validator(mode="after")
     def _check(self) -> ModelRow:
+        if self.config:
+            return self
         if (self.n_kv_heads is None) != (self.kv_lora_rank is not None):
             _refuse("n_kv_heads", self.n_kv_heads, "a number, or empty where kv_lora_rank is given")
         if self.kv_lora_rank is None:
