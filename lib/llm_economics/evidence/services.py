@@ -357,7 +357,7 @@ def _least(beliefs: dict[str, tuple[float, float]], predicted, seconds, weights,
         off = np.log(predicted(values(x)) / seconds) / error
         return np.concatenate([np.sign(off) * np.sqrt(2 * weights * (np.sqrt(1 + off**2) - 1)), x])
 
-    return values(least_squares(residuals, np.zeros(len(names)), bounds=(-np.inf, most)).x)
+    return values(least_squares(residuals, np.zeros(len(names)), bounds=(-np.inf, most), tr_solver="lsmr").x)
 
 
 @cache
@@ -386,14 +386,14 @@ def left_out(by: str) -> pandas.DataFrame:
     -------
     DataFrame
         The rows of :func:`measured`, with ``predicted``, ``first`` (both s) and ``prompt_share``; of the rows of the
-        first month, which nothing precedes, none are there.
+        first month, which nothing precedes, none are there. ``attrs["constants"]`` has the fit of each value left out.
     """
     import pandas
 
     check_choice("by", by, (*LEFT_OUT, "model"))
     rows, low = measured(), steps()
     chips = {"hardware": "system", "engine": "backend", "model": "model"}
-    found = []
+    found, constants = [], {}
     for value in sorted(rows[by].unique()):
         out = rows[by] == value
         seen, seen_low = rows[~out], low
@@ -403,15 +403,18 @@ def left_out(by: str) -> pandas.DataFrame:
                 continue
             seen = seen.assign(last=_latest(seen))
         else:
-            same = {_same(by, name): name for name in low[chips[by]].unique()}
-            seen_low = low[low[chips[by]] != same.get(_same(by, value))]
-        forecast = _all(rows[out], fit(seen, seen_low))
+            same = low[chips[by]].map({name: _same(by, name) for name in low[chips[by]].unique()})
+            seen_low = low[same != _same(by, value)]
+        constants[value] = fit(seen, seen_low)
+        forecast = _all(rows[out], constants[value])
         found.append(
             rows[out].assign(
                 predicted=forecast["tpot_s"], first=forecast["ttft_s"], prompt_share=forecast["prompt_share"]
             )
         )
-    return pandas.concat(found)
+    together = pandas.concat(found)
+    together.attrs["constants"] = constants
+    return together
 
 
 def _same(by: str, name: str) -> str:
@@ -443,36 +446,74 @@ def left_out_steps(by: str) -> pandas.DataFrame:
 
 
 SHORTCUT = {"dense": 1.15, "mixture": 1.57, "other maker": 2.57}
-"""Factors by which services were slower than decode steps at 16-bit efficiencies with prompts read at half of the peak.
-"""
+"""Factors by which services were slower than :func:`plain_seconds`, of dense models, of mixtures, on other makers'
+chips."""
 
 
-def shortcut(rows: pandas.DataFrame) -> np.ndarray:
-    """Seconds per token by three factors and no further physics: the bar for every constant above.
+def plain_seconds(rows: pandas.DataFrame) -> np.ndarray:
+    """Seconds per token without anything that an engine adds: what three factors are multiplied on.
 
     The step of :mod:`calibration` at 16-bit efficiencies whatever the format, and for each token the share of prompts
-    read meanwhile at half of the peak, times the factor of :data:`SHORTCUT` for the kind.
+    read meanwhile at half of the peak.
     """
     from llm_economics.evidence import calibration
 
     found = np.empty(len(rows))
     for one, arguments, formats, _, indices in _deployments(_asked(rows)):
         model, system, users, prompt, output, split = arguments
-        share = services.bits(one.weights) / 16
-        stored = replace(model, common_bytes=model.common_bytes * share, expert_bytes=model.expert_bytes * share)
-        cache = services.bits(formats["kv"]) / 16
-        reaches = tuple(
-            reach._replace(values=reach.values * cache, read=reach.read * cache) for reach in stored.windows
-        )
-        stored = replace(
-            stored, windows=reaches, kv_bytes_per_token=stored.kv_bytes_per_token * cache,
-            read_bytes_per_token=stored.read_bytes_per_token and stored.read_bytes_per_token * cache,
-        )  # fmt: skip
         narrow = services.arithmetic_for(one.weights, system.accelerator)
+        stored = _stored(model, services.bits(one.weights) / 16, services.bits(formats["kv"]) / 16)
         step = calibration.terms(stored, system, users, prompt + output / 2, split, precision=narrow)
         reading = (model.flops_per_token * prompt + model.prompt_flops(prompt)) / system.peak(narrow) / 0.5
         found[indices] = calibration.seconds(calibration.fitted(), step) + users * reading / output
-    return found * _kinds(rows).map(SHORTCUT).to_numpy()
+    return found
+
+
+def _stored(model: ServedModel, weights: float, cache: float) -> ServedModel:
+    """A model counted in 16 bits with weights and cache at shares of that."""
+    reaches = tuple(reach._replace(values=reach.values * cache, read=reach.read * cache) for reach in model.windows)
+    read = model.read_bytes_per_token
+    return replace(
+        model,
+        common_bytes=model.common_bytes * weights,
+        expert_bytes=model.expert_bytes * weights,
+        windows=reaches,
+        kv_bytes_per_token=model.kv_bytes_per_token * cache,
+        read_bytes_per_token=None if read is None else read * cache,
+    )
+
+
+def three_factors(by: str | None = None) -> pandas.Series:
+    """Seconds per token of :func:`measured` services by three factors and no further physics: the bar for the
+    constants.
+
+    ``by`` None takes the factors of :data:`SHORTCUT`; else they are the medians of what a fit with that left out would
+    see, with the rows of :func:`left_out`. A kind that is not seen takes the factor of mixtures, or of all.
+    """
+    import pandas
+
+    rows = measured()
+    rows = rows.assign(plain=plain_seconds(rows), of=kinds(rows))
+    if by is None:
+        return rows["plain"] * rows["of"].map(SHORTCUT)
+    check_choice("by", by, (*LEFT_OUT, "model"))
+    found = []
+    for value in sorted(rows[by].unique()):
+        out = rows[by] == value
+        seen = rows[(rows[by] < value) if by == "month" else ~out]
+        seen = seen[~seen["queued"]]
+        if seen.empty:
+            continue
+        slower = seen["seconds"] / seen["plain"]
+        factors = slower.groupby(seen["of"]).median()
+        other = factors.get("mixture", slower.median())
+        found.append(rows[out]["plain"] * rows[out]["of"].map(lambda kind, f=factors, o=other: f.get(kind, o)))
+    return pandas.concat(found)
+
+
+def first_floors(rows: pandas.DataFrame) -> np.ndarray:
+    """Seconds below which no first token of service rows comes: the arithmetic of the prompt at the peak."""
+    return _all(rows.reset_index(drop=True), services.constants())["ttft_floor_s"].to_numpy()
 
 
 def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
@@ -511,7 +552,7 @@ def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, 
     apart = apart or {by: left_out(by) for by in (*LEFT_OUT, "model")}
     found = {}
     for kind in ("dense", "mixture", "other maker"):
-        parts = [rows[~rows["queued"] & (_kinds(rows) == kind)] for rows in apart.values()]
+        parts = [rows[~rows["queued"] & (kinds(rows) == kind)] for rows in apart.values()]
         parts = [rows for rows in parts if not rows.empty]
         few = [rows[rows["concurrency"] <= FEW] for rows in parts]
         found[kind] = {
@@ -526,7 +567,7 @@ def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, 
     return found
 
 
-def _kinds(rows: pandas.DataFrame) -> pandas.Series:
+def kinds(rows: pandas.DataFrame) -> pandas.Series:
     """The kind of each row whose interval it has."""
     makers = {name: deployments.system(name, 1).accelerator.maker for name in rows["hardware"].unique()}
     return rows["kind"].where(rows["hardware"].map(makers) == "Nvidia", "other maker")
@@ -535,6 +576,13 @@ def _kinds(rows: pandas.DataFrame) -> pandas.Series:
 def _widest(ratios: list[pandas.Series]) -> list[float]:
     factor = max(max(1 / low, high) for low, high in map(_quantiles, ratios))
     return [float(f"{1 / factor:.3g}"), float(f"{factor:.3g}")]
+
+
+def held(rows: pandas.DataFrame) -> pandas.Series:
+    """Whether the printed interval around each row's ``predicted`` holds what was measured."""
+    factors = kinds(rows).map(lambda kind: services.recorded()["intervals"][kind]["tpot"])
+    ratio = rows["seconds"] / rows["predicted"]
+    return ratio.ge(factors.str[0]) & ratio.le(factors.str[1])
 
 
 def _quantiles(ratio: pandas.Series) -> list[float]:
