@@ -511,6 +511,11 @@ def three_factors(by: str | None = None) -> pandas.Series:
     return pandas.concat(found)
 
 
+def floors(rows: pandas.DataFrame) -> np.ndarray:
+    """Seconds per token below which no service of the rows is."""
+    return _all(rows.reset_index(drop=True), services.constants())["tpot_floor_s"].to_numpy()
+
+
 def first_floors(rows: pandas.DataFrame) -> np.ndarray:
     """Seconds below which no first token of service rows comes: the arithmetic of the prompt at the peak."""
     return _all(rows.reset_index(drop=True), services.constants())["ttft_floor_s"].to_numpy()
