@@ -14,7 +14,7 @@ has room are not fitted: their engine was told to run fewer sequences than there
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llm_economics import facts
-from llm_economics.evidence import deployments
-from llm_economics.evidence.deployments import MEASURED, Asked, asked
+from llm_economics.evidence import answers, deployments
+from llm_economics.evidence.deployments import Asked, asked
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError, check_choice
-from llm_economics.formulas.hardware import Accelerator
-from llm_economics.formulas.services import Constants, Forecast, Work
-from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.services import Constants, Work
 
 if TYPE_CHECKING:
     import pandas
@@ -91,113 +89,6 @@ LEFT_OUT = ("hardware", "engine", "month")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Answers
-
-
-def answer(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each row with all that came in, and its forecast, floor, measurement and their ratio, in milliseconds a token.
-
-    ``ratio`` is forecast ÷ measured; it and ``measured_ms`` are None where nothing was measured. A row that cannot be
-    answered has None, and ``why_not`` says why.
-    """
-    rows = [dict(row) for row in rows]
-    questions, reasons = _questions(rows)
-    found: dict[int, tuple[float, ...]] = {}
-    for forecast, indices in _forecasts(questions):
-        one = questions[indices[0]]
-        chip = deployments.system(one.hardware, one.accelerators).accelerator
-        low, high = interval(deployments.served(one.name), chip)["tpot"]
-        values = (forecast.tpot_s, forecast.tpot_floor_s, forecast.ttft_s)
-        value, floor, first = (1e3 * np.broadcast_to(part, len(indices)) for part in values)
-        for i, *row in zip(indices, value, floor, first, np.maximum(low * value, floor), high * value, strict=True):
-            found[i] = tuple(map(float, row))
-    return [row | _told(row, found.get(i), reasons.get(i)) for i, row in enumerate(rows)]
-
-
-def _told(row: Mapping[str, Any], found: tuple[float, ...] | None, reason: str | None) -> dict[str, Any]:
-    value, floor, first, low, high = found or (None,) * 5
-    measured = measured_ms(row)
-    return {
-        "forecast_ms": value,
-        "floor_ms": floor,
-        "low_ms": low,
-        "high_ms": high,
-        "forecast_ttft_ms": first,
-        "measured_ms": measured,
-        "ratio": value / measured if value and measured else None,
-        "why_not": reason,
-    }
-
-
-def measured_ms(row: Mapping[str, Any]) -> float | None:
-    """Milliseconds per output token that a row measured; None if it does not say."""
-    for name, convert in MEASURED.items():
-        try:
-            value = float(row[name])
-        except (KeyError, TypeError, ValueError):
-            continue
-        if 0 < value < np.inf:
-            return convert(value)
-    return None
-
-
-def _questions(rows: list[dict[str, Any]]) -> tuple[dict[int, Asked], dict[int, str]]:
-    """What each row asks, and why some cannot be answered."""
-    questions, reasons = {}, {}
-    for i, row in enumerate(rows):
-        try:
-            question = asked(row)
-            deployments.system(question.hardware, question.accelerators)
-            questions[i] = question
-        except ParameterError as error:
-            reasons[i] = str(error)
-    return questions, reasons
-
-
-def _deployments(questions: Mapping[int, Asked]) -> Iterable[tuple[Asked, tuple, dict[str, str], dict[str, Any], list]]:
-    """Rows that share a deployment: one of them, arguments and formats of the formulas, what else, their numbers."""
-    groups: dict[tuple, list[int]] = {}
-    for i, question in questions.items():
-        groups.setdefault(question.deployment, []).append(i)
-    for indices in groups.values():
-        one = questions[indices[0]]
-        users, prompt, output, cached = (
-            np.array([getattr(questions[i], name) for i in indices])
-            for name in ("concurrency", "prompt", "output", "cached_share")
-        )
-        model, system = deployments.served(one.name), deployments.system(one.hardware, one.accelerators)
-        formats = {"weights": one.weights, "kv": one.kv}
-        yield one, (model, system, users, prompt, output, one.split), formats, {"cached_share": cached}, indices
-
-
-def _forecasts(questions: Mapping[int, Asked], using: Constants | None = None) -> Iterable[tuple[Forecast, list[int]]]:
-    """Forecasts of rows that share a deployment, as arrays, with the numbers of the rows."""
-    for one, arguments, formats, more, indices in _deployments(questions):
-        more |= {"drafted": one.drafted, "acceptance": deployments.ACCEPTED, "using": using}
-        yield services.forecast(*arguments, **formats, **more), indices
-
-
-def interval(model: ServedModel, chip: Accelerator) -> dict[str, Any]:
-    """Factors on a forecast between which nine tenths of unseen services of its kind lay, and what they rest on."""
-    kind = "mixture" if model.is_moe else "dense"
-    return services.recorded()["intervals"][kind if chip.maker in (None, "Nvidia") else "other maker"]
-
-
-def measured_chips() -> set[str]:
-    """Accelerators of the services that intervals rest on."""
-    return {deployments.system(name, 1).accelerator.name for one in _intervals() for name in one["chips"]}
-
-
-def measured_models() -> set[str]:
-    """Models of the services that intervals rest on."""
-    return {deployments.served(deployments.model_name(name)).name for one in _intervals() for name in one["models"]}
-
-
-def _intervals() -> list[dict[str, Any]]:
-    return [one for name, one in services.recorded()["intervals"].items() if name != "steps"]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Rows
 
 
@@ -225,7 +116,7 @@ def measured() -> pandas.DataFrame:
 
 
 def _copies(rows: pandas.DataFrame) -> np.ndarray:
-    return np.array([question.data for question in _asked(rows).values()])
+    return np.array([question.data for question in asked_all(rows).values()])
 
 
 def steps(trap: bool = False) -> pandas.DataFrame:
@@ -248,14 +139,14 @@ def _known(name: str) -> bool:
     return True
 
 
-def _all(rows: pandas.DataFrame, using: Constants) -> pandas.DataFrame:
+def forecasts(rows: pandas.DataFrame, using: Constants) -> pandas.DataFrame:
     """Forecasts of service rows as columns."""
     import pandas
 
-    questions = _asked(rows)
+    questions = asked_all(rows)
     names = ("tpot_s", "ttft_s", "tpot_floor_s", "ttft_floor_s", "queue_s", "sequences", "prompt_share")
     found = np.empty((len(rows), len(names)))
-    for forecast, indices in _forecasts(questions, using):
+    for forecast, indices in answers.forecasts(questions, using):
         values = [getattr(forecast, name) for name in names[:-1]] + [forecast.terms.prompts_s / forecast.tpot_s]
         found[indices] = np.stack(np.broadcast_arrays(*values), axis=-1)
     return pandas.DataFrame(found, columns=names, index=rows.index)
@@ -264,14 +155,15 @@ def _all(rows: pandas.DataFrame, using: Constants) -> pandas.DataFrame:
 def _service_work(rows: pandas.DataFrame) -> Work:
     """What each service's step consists of; the sequences that memory holds hang on no constant."""
     parts, order = [], []
-    for _, (model, system, users, prompt, output, split), formats, more, indices in _deployments(_asked(rows)):
+    for _, (model, system, users, prompt, output, split), formats, more, indices in answers.grouped(asked_all(rows)):
         running = services.sequences_running(model, system, users, prompt + output / 2, split, **formats)
         parts.append((services.work(model, system, running, prompt, output, split, **formats, **more), len(indices)))
         order += indices
     return _stacked(parts, order)
 
 
-def _asked(rows: pandas.DataFrame) -> dict[int, Asked]:
+def asked_all(rows: pandas.DataFrame) -> dict[int, Asked]:
+    """What each row asks, by its position."""
     return {i: asked(row) for i, row in enumerate(rows.to_dict("records"))}
 
 
@@ -370,7 +262,7 @@ def _calibrated() -> Constants:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Scores
+# Left out
 
 
 def left_out(by: str) -> pandas.DataFrame:
@@ -406,7 +298,7 @@ def left_out(by: str) -> pandas.DataFrame:
             same = low[chips[by]].map({name: _same(by, name) for name in low[chips[by]].unique()})
             seen_low = low[same != _same(by, value)]
         constants[value] = fit(seen, seen_low)
-        forecast = _all(rows[out], constants[value])
+        forecast = forecasts(rows[out], constants[value])
         found.append(
             rows[out].assign(
                 predicted=forecast["tpot_s"], first=forecast["ttft_s"], prompt_share=forecast["prompt_share"]
@@ -443,105 +335,6 @@ def left_out_steps(by: str) -> pandas.DataFrame:
         constants = fit(seen, low[~out])
         found.append(low[out].assign(predicted=services.terms(constants, _step_work(low[out]), engine=False).seconds))
     return pandas.concat(found)
-
-
-SHORTCUT = {"dense": 1.15, "mixture": 1.57, "other maker": 2.57}
-"""Factors by which services were slower than :func:`plain_seconds`, of dense models, of mixtures, on other makers'
-chips."""
-
-
-def plain_seconds(rows: pandas.DataFrame) -> np.ndarray:
-    """Seconds per token without anything that an engine adds: what three factors are multiplied on.
-
-    The step of :mod:`calibration` at 16-bit efficiencies whatever the format, and for each token the share of prompts
-    read meanwhile at half of the peak.
-    """
-    from llm_economics.evidence import calibration
-
-    found = np.empty(len(rows))
-    for one, arguments, formats, _, indices in _deployments(_asked(rows)):
-        model, system, users, prompt, output, split = arguments
-        narrow = services.arithmetic_for(one.weights, system.accelerator)
-        stored = _stored(model, services.bits(one.weights) / 16, services.bits(formats["kv"]) / 16)
-        step = calibration.terms(stored, system, users, prompt + output / 2, split, precision=narrow)
-        reading = (model.flops_per_token * prompt + model.prompt_flops(prompt)) / system.peak(narrow) / 0.5
-        found[indices] = calibration.seconds(calibration.fitted(), step) + users * reading / output
-    return found
-
-
-def _stored(model: ServedModel, weights: float, cache: float) -> ServedModel:
-    """A model counted in 16 bits with weights and cache at shares of that."""
-    reaches = tuple(reach._replace(values=reach.values * cache, read=reach.read * cache) for reach in model.windows)
-    read = model.read_bytes_per_token
-    return replace(
-        model,
-        common_bytes=model.common_bytes * weights,
-        expert_bytes=model.expert_bytes * weights,
-        windows=reaches,
-        kv_bytes_per_token=model.kv_bytes_per_token * cache,
-        read_bytes_per_token=None if read is None else read * cache,
-    )
-
-
-def three_factors(by: str | None = None) -> pandas.Series:
-    """Seconds per token of :func:`measured` services by three factors and no further physics: the bar for the
-    constants.
-
-    ``by`` None takes the factors of :data:`SHORTCUT`; else they are the medians of what a fit with that left out would
-    see, with the rows of :func:`left_out`. A kind that is not seen takes the factor of mixtures, or of all.
-    """
-    import pandas
-
-    rows = measured()
-    rows = rows.assign(plain=plain_seconds(rows), of=kinds(rows))
-    if by is None:
-        return rows["plain"] * rows["of"].map(SHORTCUT)
-    check_choice("by", by, (*LEFT_OUT, "model"))
-    found = []
-    for value in sorted(rows[by].unique()):
-        out = rows[by] == value
-        seen = rows[(rows[by] < value) if by == "month" else ~out]
-        seen = seen[~seen["queued"]]
-        if seen.empty:
-            continue
-        slower = seen["seconds"] / seen["plain"]
-        factors = slower.groupby(seen["of"]).median()
-        other = factors.get("mixture", slower.median())
-        found.append(rows[out]["plain"] * rows[out]["of"].map(lambda kind, f=factors, o=other: f.get(kind, o)))
-    return pandas.concat(found)
-
-
-def floors(rows: pandas.DataFrame) -> np.ndarray:
-    """Seconds per token below which no service of the rows is."""
-    return _all(rows.reset_index(drop=True), services.constants())["tpot_floor_s"].to_numpy()
-
-
-def first_floors(rows: pandas.DataFrame) -> np.ndarray:
-    """Seconds below which no first token of service rows comes: the arithmetic of the prompt at the peak."""
-    return _all(rows.reset_index(drop=True), services.constants())["ttft_floor_s"].to_numpy()
-
-
-def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
-    """Errors of measured ÷ predicted time: rows, median ratio, median error and shares within three factors."""
-    import pandas
-
-    ratio = rows["seconds"] / rows["predicted"]
-    apart = np.exp(np.log(ratio).abs())
-    groups = ratio.groupby(rows[by] if by else np.zeros(len(rows)), sort=True)
-
-    def within(factor: float) -> pandas.Series:
-        return (apart < factor).groupby(rows[by] if by else np.zeros(len(rows)), sort=True).mean()
-
-    return pandas.DataFrame(
-        {
-            "rows": groups.size(),
-            "median ratio": groups.median(),
-            "median error": groups.agg(lambda r: (r - 1).abs().median()),
-            "within 1.25": within(1.25),
-            "within 1.5": within(1.5),
-            "within 2": within(2.0),
-        }
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
