@@ -69,12 +69,18 @@ def test_the_headline_errors_are_small_where_the_chapter_says_so():
     assert found["napkin_unseen_mape"] < found["napkin_unseen_moe_mape"] < 0.1
     assert found["napkin_engine_blind_floor"] < found["napkin_middle_engine_mape"] < found["napkin_unseen_mape"]
     assert 0.2 < found["napkin_training_loo_mape"] < found["napkin_training_mape"] < 0.27
-    assert 1.3 < found["napkin_served_median_ratio"] < 1.6 and 0.8 < found["napkin_served_within"] < 0.87
+    assert 0.9 < found["napkin_served_median_ratio"] < 1.15 and 0.9 < found["napkin_served_within"] < 1
+    for way in ("chip", "engine", "month"):
+        assert found[f"services_{way}_error"] <= 0.155 and found[f"services_{way}_within"] >= 0.65
+    assert found["services_within_two"] >= 0.97 and found["services_interval_held"] >= 0.85
+    assert found["services_first_error"] <= 0.35 and found["services_first_within_two"] >= 0.79
+    assert found["steps_narrow_error"] <= 0.12 and found["steps_narrow_within"] >= 0.78
+    assert found["services_anchor_error"] < found["services_tool_error"] < 0.2
     assert found["deepseek_nodes"] == pytest.approx(226.75, rel=1e-3)
 
 
 def test_a_stricter_factor_names_more_misses_and_a_wide_one_fewer():
-    assert results(1)["napkin_misses"] > results(0)["napkin_misses"] > 20
+    assert results(1)["napkin_misses"] > results(0)["napkin_misses"] > 10
     assert results(1)["napkin_served_within"] < results(0)["napkin_served_within"]
 
 
@@ -88,7 +94,8 @@ def test_mixtures_leave_the_largest_errors_and_one_mean_is_of_one_sign():
         error = (rows.predicted / rows.measured - 1).abs().groupby(rows.model.str.contains("Mixtral|Qwen3")).mean()
         assert error[True] > 1.5 * error[False]
     whole = ev.served()
-    assert (whole.predicted > whole.measured).mean() > 0.85
+    batches = whole[~whole.service.isin(["InferenceMAX", "NIM, online"])]  # steps alone promise too much
+    assert (batches.predicted > batches.measured).mean() > 0.75
 
 
 def test_training_runs_that_contradict_each_other_are_not_scored_and_none_is_unverified():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from llm_economics import facts
-from llm_economics.evidence import calibration, deployments, offers
+from llm_economics.evidence import answers, calibration, deployments, offers, service_scores
 from llm_economics.evidence import services as evidence
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
@@ -228,7 +228,7 @@ def test_low_precision_steps_say_what_runs_in_what():
 
 def test_no_service_without_a_queue_is_below_the_floor():
     rows = evidence.measured()
-    found = evidence._all(rows, services.constants())
+    found = evidence.forecasts(rows, services.constants())
     below = rows[(rows["seconds"] < found["tpot_floor_s"]) & ~rows["queued"]]
     assert below.empty, below[["model", "hardware", "concurrency"]]
     assert (found["tpot_s"] >= found["tpot_floor_s"]).all()
@@ -248,8 +248,8 @@ def test_scores_of_what_a_fit_has_not_seen():
     out = rows["hardware"] == "h200"
     seen = evidence.steps()
     constants = evidence.fit(rows[~out], seen[seen["system"] != "h200_sxm"])
-    h200 = rows[out].assign(predicted=evidence._all(rows[out], constants)["tpot_s"])
-    score = evidence.scores(h200).iloc[0]
+    h200 = rows[out].assign(predicted=evidence.forecasts(rows[out], constants)["tpot_s"])
+    score = service_scores.scores(h200).iloc[0]
     assert score["rows"] == out.sum() and score["median error"] < 0.155
     assert score["within 1.25"] > 0.65 and score["within 1.5"] > 0.87 and score["within 2"] > 0.97
 
@@ -352,7 +352,7 @@ def test_layouts_are_read(change, layout):
     ],
 )
 def test_a_row_that_cannot_be_answered_says_why(change, why):
-    found = evidence.answer([ROW | change])[0]
+    found = answers.answer([ROW | change])[0]
     assert found["why_not"].startswith(why) and "\n" not in found["why_not"]
     assert found["forecast_ms"] is None and found["ratio"] is None
     assert {name: found[name] for name in ROW} == ROW | {n: v for n, v in change.items() if n in ROW}
@@ -363,7 +363,7 @@ def test_answers_keep_columns_and_order():
         ROW | {"concurrency": n, "note": i, "interactivity_tok_s_user": "50"} for i, n in enumerate(("64", "1", "9"))
     ]
     rows.insert(1, ROW | {"model": "?", "note": "x"})
-    found = evidence.answer(rows)
+    found = answers.answer(rows)
     assert [row["note"] for row in found] == [0, "x", 1, 2]
     assert found[0]["forecast_ms"] > found[3]["forecast_ms"] > found[2]["forecast_ms"]
     for row in (found[0], found[2], found[3]):
@@ -373,7 +373,7 @@ def test_answers_keep_columns_and_order():
 
 
 def test_rows_and_one_question_agree():
-    found = evidence.answer([ROW])[0]
+    found = answers.answer([ROW])[0]
     deployment = offers.Deployment(MIXTURE, H200, 8, weights="fp8")
     one = offers.offer(deployment, 16.0, offers.Workload(1024.0, 1024.0))
     assert found["forecast_ms"] == pytest.approx(one["tpot_ms"]["value"])
@@ -383,7 +383,7 @@ def test_rows_and_one_question_agree():
 @pytest.mark.parametrize("hardware", ["h100", "mi300x", "a100", "l40s"])
 @pytest.mark.parametrize("precision", ["fp4", "mxfp4", "int4", "fp8"])
 def test_chips_without_a_peak_for_a_format_answer_all_the_same(hardware, precision):
-    found = evidence.answer([ROW | {"hardware": hardware, "precision": precision, "model": "mixtral-8x7b"}])[0]
+    found = answers.answer([ROW | {"hardware": hardware, "precision": precision, "model": "mixtral-8x7b"}])[0]
     assert found["why_not"] is None and found["floor_ms"] < found["forecast_ms"] < 100
 
 
@@ -439,7 +439,7 @@ def test_a_thousand_rows_are_read_from_a_table(tmp_path):
     path = facts.DATA / "services.csv"
     with path.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))[:1000]
-    found = evidence.answer(rows)
+    found = answers.answer(rows)
     assert len(found) == 1000
     told = [row for row in found if row["why_not"] is None]
     assert len(told) > 600 and all(0 < row["floor_ms"] <= row["forecast_ms"] for row in told)

@@ -67,7 +67,7 @@ def _as_json(answer: dict[str, Any]) -> str:
 
 
 def _answer_rows(table: Path, as_json: bool) -> None:
-    from llm_economics.evidence import services
+    from llm_economics.evidence import answers
     from llm_economics.formulas.elementwise import ParameterError
 
     try:
@@ -79,14 +79,14 @@ def _answer_rows(table: Path, as_json: bool) -> None:
         raise ParameterError(f"rows = {table} is not allowed: it is no CSV table in UTF-8 ({error})") from None
     if not names:
         raise ParameterError(f"rows = {table} is not allowed: it is empty")
-    answers = services.answer(rows)
+    told = answers.answer(rows)
     if as_json:
-        click.echo(_as_json({"rows": answers}))
+        click.echo(_as_json({"rows": told}))
         return
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(answers[0]) if answers else names, lineterminator="\n")
+    writer = csv.DictWriter(text, list(told[0]) if told else names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(answers)
+    writer.writerows(told)
     click.echo(text.getvalue(), nl=False)
 
 

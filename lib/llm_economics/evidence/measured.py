@@ -20,8 +20,8 @@ import numpy as np
 import pandas
 
 from llm_economics import facts
+from llm_economics.evidence import answers as evidence
 from llm_economics.evidence import deployments, readers, scores
-from llm_economics.evidence import services as evidence
 from llm_economics.evidence.results import Doubt, Figure, Result
 from llm_economics.formulas import services, serving
 from llm_economics.formulas.elementwise import ParameterError, check_range

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from llm_economics import facts
-from llm_economics.evidence import services as evidence
+from llm_economics.evidence import answers as evidence
 from llm_economics.evidence.deployments import split
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError

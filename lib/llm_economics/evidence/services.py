@@ -14,7 +14,7 @@ has room are not fitted: their engine was told to run fewer sequences than there
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llm_economics import facts
-from llm_economics.evidence import deployments
-from llm_economics.evidence.deployments import MEASURED, Asked, asked
+from llm_economics.evidence import answers, deployments
+from llm_economics.evidence.deployments import Asked, asked
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError, check_choice
-from llm_economics.formulas.hardware import Accelerator
-from llm_economics.formulas.services import Constants, Forecast, Work
-from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.services import Constants, Work
 
 if TYPE_CHECKING:
     import pandas
@@ -91,113 +89,6 @@ LEFT_OUT = ("hardware", "engine", "month")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Answers
-
-
-def answer(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each row with all that came in, and its forecast, floor, measurement and their ratio, in milliseconds a token.
-
-    ``ratio`` is forecast ÷ measured; it and ``measured_ms`` are None where nothing was measured. A row that cannot be
-    answered has None, and ``why_not`` says why.
-    """
-    rows = [dict(row) for row in rows]
-    questions, reasons = _questions(rows)
-    found: dict[int, tuple[float, ...]] = {}
-    for forecast, indices in _forecasts(questions):
-        one = questions[indices[0]]
-        chip = deployments.system(one.hardware, one.accelerators).accelerator
-        low, high = interval(deployments.served(one.name), chip)["tpot"]
-        values = (forecast.tpot_s, forecast.tpot_floor_s, forecast.ttft_s)
-        value, floor, first = (1e3 * np.broadcast_to(part, len(indices)) for part in values)
-        for i, *row in zip(indices, value, floor, first, np.maximum(low * value, floor), high * value, strict=True):
-            found[i] = tuple(map(float, row))
-    return [row | _told(row, found.get(i), reasons.get(i)) for i, row in enumerate(rows)]
-
-
-def _told(row: Mapping[str, Any], found: tuple[float, ...] | None, reason: str | None) -> dict[str, Any]:
-    value, floor, first, low, high = found or (None,) * 5
-    measured = measured_ms(row)
-    return {
-        "forecast_ms": value,
-        "floor_ms": floor,
-        "low_ms": low,
-        "high_ms": high,
-        "forecast_ttft_ms": first,
-        "measured_ms": measured,
-        "ratio": value / measured if value and measured else None,
-        "why_not": reason,
-    }
-
-
-def measured_ms(row: Mapping[str, Any]) -> float | None:
-    """Milliseconds per output token that a row measured; None if it does not say."""
-    for name, convert in MEASURED.items():
-        try:
-            value = float(row[name])
-        except (KeyError, TypeError, ValueError):
-            continue
-        if 0 < value < np.inf:
-            return convert(value)
-    return None
-
-
-def _questions(rows: list[dict[str, Any]]) -> tuple[dict[int, Asked], dict[int, str]]:
-    """What each row asks, and why some cannot be answered."""
-    questions, reasons = {}, {}
-    for i, row in enumerate(rows):
-        try:
-            question = asked(row)
-            deployments.system(question.hardware, question.accelerators)
-            questions[i] = question
-        except ParameterError as error:
-            reasons[i] = str(error)
-    return questions, reasons
-
-
-def _deployments(questions: Mapping[int, Asked]) -> Iterable[tuple[Asked, tuple, dict[str, str], dict[str, Any], list]]:
-    """Rows that share a deployment: one of them, arguments and formats of the formulas, what else, their numbers."""
-    groups: dict[tuple, list[int]] = {}
-    for i, question in questions.items():
-        groups.setdefault(question.deployment, []).append(i)
-    for indices in groups.values():
-        one = questions[indices[0]]
-        users, prompt, output, cached = (
-            np.array([getattr(questions[i], name) for i in indices])
-            for name in ("concurrency", "prompt", "output", "cached_share")
-        )
-        model, system = deployments.served(one.name), deployments.system(one.hardware, one.accelerators)
-        formats = {"weights": one.weights, "kv": one.kv}
-        yield one, (model, system, users, prompt, output, one.split), formats, {"cached_share": cached}, indices
-
-
-def _forecasts(questions: Mapping[int, Asked], using: Constants | None = None) -> Iterable[tuple[Forecast, list[int]]]:
-    """Forecasts of rows that share a deployment, as arrays, with the numbers of the rows."""
-    for one, arguments, formats, more, indices in _deployments(questions):
-        more |= {"drafted": one.drafted, "acceptance": deployments.ACCEPTED, "using": using}
-        yield services.forecast(*arguments, **formats, **more), indices
-
-
-def interval(model: ServedModel, chip: Accelerator) -> dict[str, Any]:
-    """Factors on a forecast between which nine tenths of unseen services of its kind lay, and what they rest on."""
-    kind = "mixture" if model.is_moe else "dense"
-    return services.recorded()["intervals"][kind if chip.maker in (None, "Nvidia") else "other maker"]
-
-
-def measured_chips() -> set[str]:
-    """Accelerators of the services that intervals rest on."""
-    return {deployments.system(name, 1).accelerator.name for one in _intervals() for name in one["chips"]}
-
-
-def measured_models() -> set[str]:
-    """Models of the services that intervals rest on."""
-    return {deployments.served(deployments.model_name(name)).name for one in _intervals() for name in one["models"]}
-
-
-def _intervals() -> list[dict[str, Any]]:
-    return [one for name, one in services.recorded()["intervals"].items() if name != "steps"]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Rows
 
 
@@ -225,7 +116,7 @@ def measured() -> pandas.DataFrame:
 
 
 def _copies(rows: pandas.DataFrame) -> np.ndarray:
-    return np.array([question.data for question in _asked(rows).values()])
+    return np.array([question.data for question in asked_all(rows).values()])
 
 
 def steps(trap: bool = False) -> pandas.DataFrame:
@@ -248,14 +139,14 @@ def _known(name: str) -> bool:
     return True
 
 
-def _all(rows: pandas.DataFrame, using: Constants) -> pandas.DataFrame:
+def forecasts(rows: pandas.DataFrame, using: Constants) -> pandas.DataFrame:
     """Forecasts of service rows as columns."""
     import pandas
 
-    questions = _asked(rows)
+    questions = asked_all(rows)
     names = ("tpot_s", "ttft_s", "tpot_floor_s", "ttft_floor_s", "queue_s", "sequences", "prompt_share")
     found = np.empty((len(rows), len(names)))
-    for forecast, indices in _forecasts(questions, using):
+    for forecast, indices in answers.forecasts(questions, using):
         values = [getattr(forecast, name) for name in names[:-1]] + [forecast.terms.prompts_s / forecast.tpot_s]
         found[indices] = np.stack(np.broadcast_arrays(*values), axis=-1)
     return pandas.DataFrame(found, columns=names, index=rows.index)
@@ -264,14 +155,15 @@ def _all(rows: pandas.DataFrame, using: Constants) -> pandas.DataFrame:
 def _service_work(rows: pandas.DataFrame) -> Work:
     """What each service's step consists of; the sequences that memory holds hang on no constant."""
     parts, order = [], []
-    for _, (model, system, users, prompt, output, split), formats, more, indices in _deployments(_asked(rows)):
+    for _, (model, system, users, prompt, output, split), formats, more, indices in answers.grouped(asked_all(rows)):
         running = services.sequences_running(model, system, users, prompt + output / 2, split, **formats)
         parts.append((services.work(model, system, running, prompt, output, split, **formats, **more), len(indices)))
         order += indices
     return _stacked(parts, order)
 
 
-def _asked(rows: pandas.DataFrame) -> dict[int, Asked]:
+def asked_all(rows: pandas.DataFrame) -> dict[int, Asked]:
+    """What each row asks, by its position."""
     return {i: asked(row) for i, row in enumerate(rows.to_dict("records"))}
 
 
@@ -357,7 +249,7 @@ def _least(beliefs: dict[str, tuple[float, float]], predicted, seconds, weights,
         off = np.log(predicted(values(x)) / seconds) / error
         return np.concatenate([np.sign(off) * np.sqrt(2 * weights * (np.sqrt(1 + off**2) - 1)), x])
 
-    return values(least_squares(residuals, np.zeros(len(names)), bounds=(-np.inf, most)).x)
+    return values(least_squares(residuals, np.zeros(len(names)), bounds=(-np.inf, most), tr_solver="lsmr").x)
 
 
 @cache
@@ -370,7 +262,7 @@ def _calibrated() -> Constants:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Scores
+# Left out
 
 
 def left_out(by: str) -> pandas.DataFrame:
@@ -386,14 +278,14 @@ def left_out(by: str) -> pandas.DataFrame:
     -------
     DataFrame
         The rows of :func:`measured`, with ``predicted``, ``first`` (both s) and ``prompt_share``; of the rows of the
-        first month, which nothing precedes, none are there.
+        first month, which nothing precedes, none are there. ``attrs["constants"]`` has the fit of each value left out.
     """
     import pandas
 
     check_choice("by", by, (*LEFT_OUT, "model"))
     rows, low = measured(), steps()
     chips = {"hardware": "system", "engine": "backend", "model": "model"}
-    found = []
+    found, constants = [], {}
     for value in sorted(rows[by].unique()):
         out = rows[by] == value
         seen, seen_low = rows[~out], low
@@ -403,15 +295,18 @@ def left_out(by: str) -> pandas.DataFrame:
                 continue
             seen = seen.assign(last=_latest(seen))
         else:
-            same = {_same(by, name): name for name in low[chips[by]].unique()}
-            seen_low = low[low[chips[by]] != same.get(_same(by, value))]
-        forecast = _all(rows[out], fit(seen, seen_low))
+            same = low[chips[by]].map({name: _same(by, name) for name in low[chips[by]].unique()})
+            seen_low = low[same != _same(by, value)]
+        constants[value] = fit(seen, seen_low)
+        forecast = forecasts(rows[out], constants[value])
         found.append(
             rows[out].assign(
                 predicted=forecast["tpot_s"], first=forecast["ttft_s"], prompt_share=forecast["prompt_share"]
             )
         )
-    return pandas.concat(found)
+    together = pandas.concat(found)
+    together.attrs["constants"] = constants
+    return together
 
 
 def _same(by: str, name: str) -> str:
@@ -442,62 +337,6 @@ def left_out_steps(by: str) -> pandas.DataFrame:
     return pandas.concat(found)
 
 
-SHORTCUT = {"dense": 1.15, "mixture": 1.57, "other maker": 2.57}
-"""Factors by which services were slower than decode steps at 16-bit efficiencies with prompts read at half of the peak.
-"""
-
-
-def shortcut(rows: pandas.DataFrame) -> np.ndarray:
-    """Seconds per token by three factors and no further physics: the bar for every constant above.
-
-    The step of :mod:`calibration` at 16-bit efficiencies whatever the format, and for each token the share of prompts
-    read meanwhile at half of the peak, times the factor of :data:`SHORTCUT` for the kind.
-    """
-    from llm_economics.evidence import calibration
-
-    found = np.empty(len(rows))
-    for one, arguments, formats, _, indices in _deployments(_asked(rows)):
-        model, system, users, prompt, output, split = arguments
-        share = services.bits(one.weights) / 16
-        stored = replace(model, common_bytes=model.common_bytes * share, expert_bytes=model.expert_bytes * share)
-        cache = services.bits(formats["kv"]) / 16
-        reaches = tuple(
-            reach._replace(values=reach.values * cache, read=reach.read * cache) for reach in stored.windows
-        )
-        stored = replace(
-            stored, windows=reaches, kv_bytes_per_token=stored.kv_bytes_per_token * cache,
-            read_bytes_per_token=stored.read_bytes_per_token and stored.read_bytes_per_token * cache,
-        )  # fmt: skip
-        narrow = services.arithmetic_for(one.weights, system.accelerator)
-        step = calibration.terms(stored, system, users, prompt + output / 2, split, precision=narrow)
-        reading = (model.flops_per_token * prompt + model.prompt_flops(prompt)) / system.peak(narrow) / 0.5
-        found[indices] = calibration.seconds(calibration.fitted(), step) + users * reading / output
-    return found * _kinds(rows).map(SHORTCUT).to_numpy()
-
-
-def scores(rows: pandas.DataFrame, by: str | None = None) -> pandas.DataFrame:
-    """Errors of measured ÷ predicted time: rows, median ratio, median error and shares within three factors."""
-    import pandas
-
-    ratio = rows["seconds"] / rows["predicted"]
-    apart = np.exp(np.log(ratio).abs())
-    groups = ratio.groupby(rows[by] if by else np.zeros(len(rows)), sort=True)
-
-    def within(factor: float) -> pandas.Series:
-        return (apart < factor).groupby(rows[by] if by else np.zeros(len(rows)), sort=True).mean()
-
-    return pandas.DataFrame(
-        {
-            "rows": groups.size(),
-            "median ratio": groups.median(),
-            "median error": groups.agg(lambda r: (r - 1).abs().median()),
-            "within 1.25": within(1.25),
-            "within 1.5": within(1.5),
-            "within 2": within(2.0),
-        }
-    )
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The file
 
@@ -511,7 +350,7 @@ def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, 
     apart = apart or {by: left_out(by) for by in (*LEFT_OUT, "model")}
     found = {}
     for kind in ("dense", "mixture", "other maker"):
-        parts = [rows[~rows["queued"] & (_kinds(rows) == kind)] for rows in apart.values()]
+        parts = [rows[~rows["queued"] & (kinds(rows) == kind)] for rows in apart.values()]
         parts = [rows for rows in parts if not rows.empty]
         few = [rows[rows["concurrency"] <= FEW] for rows in parts]
         found[kind] = {
@@ -526,7 +365,7 @@ def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, 
     return found
 
 
-def _kinds(rows: pandas.DataFrame) -> pandas.Series:
+def kinds(rows: pandas.DataFrame) -> pandas.Series:
     """The kind of each row whose interval it has."""
     makers = {name: deployments.system(name, 1).accelerator.maker for name in rows["hardware"].unique()}
     return rows["kind"].where(rows["hardware"].map(makers) == "Nvidia", "other maker")
@@ -535,6 +374,13 @@ def _kinds(rows: pandas.DataFrame) -> pandas.Series:
 def _widest(ratios: list[pandas.Series]) -> list[float]:
     factor = max(max(1 / low, high) for low, high in map(_quantiles, ratios))
     return [float(f"{1 / factor:.3g}"), float(f"{factor:.3g}")]
+
+
+def held(rows: pandas.DataFrame) -> pandas.Series:
+    """Whether the printed interval around each row's ``predicted`` holds what was measured."""
+    factors = kinds(rows).map(lambda kind: services.recorded()["intervals"][kind]["tpot"])
+    ratio = rows["seconds"] / rows["predicted"]
+    return ratio.ge(factors.str[0]) & ratio.le(factors.str[1])
 
 
 def _quantiles(ratio: pandas.Series) -> list[float]:
