@@ -1,9 +1,8 @@
-# Two commands: `make book` builds the site, `make test` checks everything; both set up what they need in .venv.
+# Two commands: `make book` builds the site, `make test` checks everything; each sets up in .venv what it needs itself.
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.ready
-SUMMARIES := chapters/contradictions.ipynb chapters/how-to-read.ipynb chapters/scorecard.ipynb
-CHAPTERS := $(filter-out $(SUMMARIES),$(wildcard chapters/*.ipynb))
+UV := $(shell command -v uv)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 JOBS ?= 2
 
 .PHONY: help book test lab outputs lint lock clean
@@ -11,7 +10,7 @@ JOBS ?= 2
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
-book: $(READY)  ## build the site into _build/html; a failed build leaves the last good site in place
+book: .venv/.ready-site  ## build the site into _build/html; a failed build leaves the last good site in place
 	@mkdir -p _build
 	$(BIN)/jupyter-book build . -W -n --path-output _build/staging
 	@rm -rf _build/html.old
@@ -20,29 +19,29 @@ book: $(READY)  ## build the site into _build/html; a failed build leaves the la
 	@rm -rf _build/html.old
 	@echo "open _build/html/index.html"
 
-test: $(READY)  ## run every test: formulas, data, notebooks, site
+test: .venv/.ready-test  ## run every test: formulas, data, notebooks, site
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
-lab: $(READY)  ## open JupyterLab on the chapters
+lab: .venv/.ready-lab  ## open JupyterLab on the chapters
 	$(BIN)/jupyter lab chapters
 
-outputs: $(READY)  ## run all notebooks again and store their outputs: chapters, then what reads them, then the landing page
-	$(BIN)/python -m llm_economics.reruns.notebooks $(CHAPTERS)
-	$(BIN)/python -m llm_economics.reruns.notebooks $(SUMMARIES)
-	$(BIN)/python -m llm_economics.reruns.notebooks index.ipynb
+outputs: .venv/.ready-chapters  ## run all notebooks again and store their outputs: chapters, then what reads them, then the landing page
+	$(BIN)/python -m llm_economics.reruns.notebooks
 
-lint: $(READY)  ## format and lint, notebooks too
+lint: .venv/.ready-test  ## format and lint, notebooks too
 	$(BIN)/ruff format .
 	$(BIN)/ruff check .
 
-lock:  ## make requirements.txt from pyproject.toml (needs uv)
-	uv pip compile --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.txt
+lock:  ## make requirements.txt, the versions of everything, from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --all-extras --no-header --no-annotate --no-emit-package llm-economics pyproject.toml -o requirements.txt
 	@echo "-e ." >> requirements.txt
 
 clean:  ## remove the built site
 	rm -rf _build
 
-$(READY): requirements.txt pyproject.toml
+# An environment with one extra of pyproject.toml; the lock says which versions.
+.venv/.ready-%: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $(READY)
+	@grep -v '^-e' requirements.txt > .venv/constraints.txt
+	$(INSTALL) -c .venv/constraints.txt -e ".[$*]"
+	@touch $@ $(if $(filter test,$*),.venv/.ready-site .venv/.ready-chapters) $(if $(filter lab,$*),.venv/.ready-chapters)

@@ -31,8 +31,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -300,21 +301,13 @@ def space(
         _whole(name, values) for name, values in zip(("tensor", "pipeline", "data", "expert"), given, strict=True)
     ]
     batches = batch_grid(8192) if batch is None else _whole("batch", batch)
-    kept = columns[0][:, None]
-    for degree in columns[1:3]:  # one degree at a time, so that no combination beyond the system is ever held
-        most = system.accelerators // kept.prod(axis=1)
-        kept = np.concatenate([np.column_stack([kept[most >= d], np.full((most >= d).sum(), d)]) for d in degree])
-    if model.layers:
-        kept = kept[kept[:, 1] <= model.layers]
-    t, p, d = kept.T
-    rows = np.concatenate(
-        [
-            np.column_stack([t, p, d, np.full(len(kept), e)])[(e <= experts) & (t * d % e == 0) & (experts % e == 0)]
-            for e in columns[3]
-        ]
+    rows = _combinations(
+        tuple(tuple(column.tolist()) for column in columns),
+        system.accelerators,
+        model.layers,
+        experts,
+        model.is_moe,
     )
-    if not model.is_moe:
-        rows = rows[rows[:, 2] == 1]
     layouts = _existing(models, system, rows.astype(float), allow_padding)
     rejected = math.prod(len(column) for column in columns) - len(layouts)
     return Space(layouts, batches, tuple(models), rejected)
@@ -334,6 +327,29 @@ def _existing(models: Mapping[str, ServedModel], system: System, rows: np.ndarra
         layouts = replace(layouts, padded=np.where(extra, model.shares.padded(t), 1.0))
         divided |= extra
     return layouts[kept & divided]
+
+
+@lru_cache(maxsize=64)
+def _combinations(degrees: tuple, accelerators: float, layers: float, experts: int, is_moe: bool) -> np.ndarray:
+    """Tensor, pipeline, data and expert degrees that suit a system and a model, one combination a row."""
+    tensor, *further, groups = (np.array(column) for column in degrees)
+    kept = tensor[:, None]
+    for degree in further:  # one at a time, so that no combination beyond the system is ever held
+        most = accelerators // kept.prod(axis=1)
+        kept = np.concatenate([np.column_stack([kept[most >= d], np.full((most >= d).sum(), d)]) for d in degree])
+    if layers:
+        kept = kept[kept[:, 1] <= layers]
+    t, _, d = kept.T
+    rows = np.concatenate(
+        [
+            np.column_stack([kept, np.full(len(kept), e)])[(e <= experts) & (t * d % e == 0) & (experts % e == 0)]
+            for e in groups
+        ]
+    )
+    if not is_moe:
+        rows = rows[rows[:, 2] == 1]
+    rows.setflags(write=False)
+    return rows
 
 
 def _whole(name: str, values: Iterable[int]) -> np.ndarray:
@@ -595,16 +611,6 @@ class _Case:
 
     def frontier(self, front: _Front, prefills: Sequence[_Prefill], system: System, seconds: float) -> Frontier:
         """The points with everything that is known of them, computed once more for these few."""
-        grid, work = self.space, self.workload
-        number, rest = np.divmod(front.index, len(grid.layouts) * len(grid.batches))
-        layout, batch = np.divmod(rest, len(grid.batches))
-        parts = [
-            self.points(grid.precisions[n], prefills[n], layout[number == n], grid.batches[batch[number == n]])
-            for n in range(len(grid.precisions))
-        ]
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(np.concatenate([np.flatnonzero(number == n) for n in range(len(parts))]))
-        columns = {name: values[order] for name, values in columns.items()}
         leading = {
             "tokens_per_second_per_user": 1 / front.tpot_s,
             "tokens_per_second_per_accelerator": front.rate,
@@ -614,14 +620,27 @@ class _Case:
         return Frontier(
             name,
             system,
-            work,
+            self.workload,
             self.limits,
             self.assumptions,
             self.disaggregated,
-            leading | columns,
+            _Columns(leading, lambda: self.further(front, prefills)),
             self.counts,
             seconds,
         )
+
+    def further(self, front: _Front, prefills: Sequence[_Prefill]) -> dict[str, np.ndarray]:
+        """Columns of the points beside their speeds."""
+        grid = self.space
+        number, rest = np.divmod(front.index, len(grid.layouts) * len(grid.batches))
+        layout, batch = np.divmod(rest, len(grid.batches))
+        parts = [
+            self.points(grid.precisions[n], prefills[n], layout[number == n], grid.batches[batch[number == n]])
+            for n in range(len(grid.precisions))
+        ]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.argsort(np.concatenate([np.flatnonzero(number == n) for n in range(len(parts))]))
+        return {name: values[order] for name, values in columns.items()}
 
     def points(self, precision: str, prefill: _Prefill, layout: np.ndarray, local: np.ndarray) -> dict[str, np.ndarray]:
         """Columns of some points of one precision."""
@@ -673,6 +692,27 @@ class _Case:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The frontier
+
+
+class _Columns(Mapping[str, np.ndarray]):
+    """Columns of a frontier: the leading ones are there, the others are computed when one of them is asked for."""
+
+    def __init__(self, leading: dict[str, np.ndarray], further: Callable[[], dict[str, np.ndarray]]) -> None:
+        self._known, self._further = leading, further
+
+    def _all(self) -> dict[str, np.ndarray]:
+        if self._further is not None:
+            self._known, self._further = self._known | self._further(), None
+        return self._known
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._known[name] if name in self._known else self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 @dataclass(frozen=True)

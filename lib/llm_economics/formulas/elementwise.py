@@ -129,6 +129,8 @@ def known(condition) -> bool:
     """
     if condition is True or condition is False or hasattr(condition, "dask"):
         return condition is True
+    if hasattr(condition, "__array_ufunc__") and not hasattr(condition, "magnitude"):
+        return bool(condition.all())
     import numpy
 
     return bool(numpy.all(condition))
@@ -162,6 +164,12 @@ def check_range(name: str, value, low: float | None = None, high: float | None =
         raise ParameterError(f"{name} = {shown} is not allowed: it must be a number")
     import numpy
 
+    if value.__class__ is numpy.ndarray and value.size and value.dtype.kind in "fiu":
+        least = value.min()  # NaN if there is one, and then no comparison holds
+        if (low is None or (least > low if open_low else least >= low)) and value.max() <= (
+            numpy.inf if high is None else high
+        ):
+            return value
     ok = value == value
     if low is not None:
         ok = ok & (value > low if open_low else value >= low)
