@@ -77,7 +77,7 @@ def test_one_figure_goes_with_it(chapter):
 
 def said(**changes):
     texts = dict.fromkeys(("who", "claim", "says", "flips", "trust"), "said <1>")
-    given = {"result": "made", "number": str, "conditions": {"llama3-019": "by count"}, "do": ["**do** it"]}
+    given = {"result": "made", "number": str, "conditions": {"cost-024": "by count"}, "do": ["**do** it"]}
     openings.opening(**{**texts, **given, **changes})
 
 
@@ -85,17 +85,17 @@ def test_it_quotes_only_what_was_shown(monkeypatch):
     shown = []
     monkeypatch.setattr(claims, "_show", shown.append)
     monkeypatch.setattr(claims, "SHOWN", {})
-    for missing in ("result = 'made'", "claim = 'llama3-019'"):
+    for missing in ("result = 'made'", "claim = 'cost-024'"):
         with pytest.raises(ParameterError, match=missing):
             said()
         claims.record("made", 3, "x")
-    claims.check("llama3-019", 128_256, reason="Counted.")
+    claims.check("cost-024", reason="No count exists.")
     said()
     made = shown[-1]
-    judged = [{"claim": "llama3-019", "verdict": shown[-2].verdict, "condition": "by count"}]
+    judged = [{"claim": "cost-024", "verdict": shown[-2].verdict, "condition": "by count"}]
     assert (made.value, made.number, made.conditions) == (3, "3", judged)
     assert (
-        "<strong>do</strong>" in made.foot() and "said &lt;1&gt;" in made.head() and 'href="#llama3-019"' in made.head()
+        "<strong>do</strong>" in made.foot() and "said &lt;1&gt;" in made.head() and 'href="#cost-024"' in made.head()
     )
     for changes in ({"flips": " "}, {"do": []}, {"do": [""]}, {"conditions": {}}):
         with pytest.raises(ParameterError, match="opening"):
