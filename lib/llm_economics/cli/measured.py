@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 @click.option("--model", default="", metavar="CONFIG|NAME", help="What was served: a config.json or a model's name.")
 @click.option("--system", default="", help="On what: a system or accelerator of the catalog, or your own YAML file.")
 @click.option("--accelerators", type=click.IntRange(1, 100_000), help="On how many of it.")
-@click.option("--weights", default="", help="Format of the weights: bf16, fp8, fp4, int4, ... (bf16 if nothing says).")
+@click.option(
+    "--weights", default="", help="Format of the weights: bf16, fp8, fp4, int4; as the checkpoint if not given."
+)
 @click.option("--arithmetic", default="", help="Format that is computed in; by the weights and the chip if not given.")
-@click.option("--kv", default="", help="Format of the KV cache; 8 bits if the weights have fewer than 16.")
+@click.option("--kv", default="", help="Format of the KV cache; fp8 beside weights of fp8 or fp4, else 16 bits.")
 @click.option("--tensor", type=click.IntRange(1, 100_000), help="Accelerators that share a matrix; all if not given.")
 @click.option("--expert", type=click.IntRange(1, 100_000), help="Groups that the experts are dealt out to.")
 @click.option("--concurrency", type=float, help="Requests at a time, where the file does not say.")
@@ -215,11 +217,21 @@ def _show(found: list[Answer]) -> None:
             click.echo(_card(answer) + "\n")
     else:
         click.echo(_table(answered))
-    refused = [answer for answer in found if not answer.setting]
-    for answer in refused[:10]:
-        click.echo(f"not answered: {_refusal(answer)}")
-    if len(refused) > 10:
-        click.echo(f"not answered: {len(refused) - 10:,} more; --json and --csv name each")
+    for line in _refusals([answer for answer in found if not answer.setting]):
+        click.echo(f"not answered: {line}")
+
+
+def _refusals(refused: list[Answer]) -> list[str]:
+    """What was refused, rows with the same reason in one line."""
+    groups: dict[tuple[str, str], list[Answer]] = {}
+    for answer in refused:
+        groups.setdefault((answer.result.file, answer.why_not), []).append(answer)
+    lines = []
+    for (file, why), answers in groups.items():
+        parts = [answer.result.part for answer in answers if answer.result.part]
+        more = f" and {len(parts) - 3:,} more" if len(parts) > 3 else ""
+        lines.append(f"{file}{', ' if parts else ''}{', '.join(parts[:3])}{more}: {why}")
+    return lines
 
 
 def _digits(value: float | None, digits: int = 3) -> str:
@@ -307,7 +319,7 @@ def _table(answered: list[Answer]) -> str:
         if len(answered) > SHOWN and n == SHOWN // 2:
             lines.append(f"... {len(answered) - SHOWN:,} rows; --json and --csv have all ...")
         result, setting = answer.result, answer.setting
-        name = Path(result.file).name + (f", {result.part}" if result.part else "")
+        name = "/".join(Path(result.file).parts[-2:]) + (f", {result.part}" if result.part else "")
         price = answer.usd_per_million["output"] if answer.usd_per_million else None
         numbers = (1e3 * setting.seconds, 1e3 * answer.floor_s, 1e3 * answer.value_s, answer.ratio)
         lines.append(
