@@ -20,6 +20,7 @@ from llm_economics.evidence.fields import (
     text_of,
 )
 from llm_economics.evidence.results import Figure, Result, figure, number
+from llm_economics.formulas.elementwise import cleaned
 
 
 def vllm_throughput(content: dict, path: Path) -> Iterator[Result]:
@@ -171,7 +172,7 @@ def llama_bench(content: Mapping, path: Path) -> Iterator[Result]:
     yield Result(
         tool="llama-bench",
         file=str(path),
-        version=None if build in ("", "unknown") else f"{content.get('build_number')} ({build})",
+        version=None if build in ("", "unknown") else f"{cleaned(content.get('build_number'))} ({build})",
         part=test + (f" after {depth:g}" if depth else ""),
         model=text_of(content.get("model_type")),
         engine="llama.cpp",
