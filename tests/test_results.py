@@ -251,8 +251,11 @@ def test_mlperf_has_its_lengths_and_load_from_its_rates():
     assert server.tpot.mean == pytest.approx(0.012624506)
     assert server.concurrency == pytest.approx(7.97 * 0.526319289)
     assert server.output_tokens == pytest.approx(268.97 / 7.97)
+    assert [doubt.code for doubt in server.doubts] == ["invalid"]
     (offline,) = read(FILES / "loadgen-6.0.17" / "Offline" / "mlperf_log_summary.txt")
-    assert offline.output_per_s == 1940.74 and offline.tpot is None and offline.concurrency is None
+    assert (
+        not offline.doubts and offline.output_per_s == 1940.74 and offline.tpot is None and offline.concurrency is None
+    )
 
 
 def test_what_a_script_printed_is_read_like_its_file(tmp_path):

@@ -50,6 +50,12 @@ def measured(
     evalscope, tokenomics, llama-benchy, llama-bench, LLMPerf, trtllm-bench, MLPerf LoadGen, ...), the folder that it
     wrote to, or a table with the columns of data/measured_serving.csv. What the file tells is taken from it, the rest
     from the options.
+
+    --json prints {"rows": [...]}: measured_ms by the book's definition (or the nearest, named in definition), floor_ms,
+    forecast_ms between low_ms and high_ms, ratio (forecast over measured), mbu, mfu, binds, tokens_per_s_per_user,
+    output_tokens_per_s_per_accelerator, usd_per_million_tokens, nearest (published rows), doubts (code and text), taken
+    (where each input came from), says (the tool's own figures with their definitions), and why_not for a row that
+    could not be answered.
     """
     from llm_economics.evidence import measured as own
     from llm_economics.formulas.elementwise import ParameterError, check_range
@@ -112,6 +118,13 @@ def _record(answer: Answer) -> dict[str, Any]:
     result, setting = answer.result, answer.setting
     row: dict[str, Any] = dict(result.row or {})
     row |= {"file": result.file, "part": result.part, "tool": result.tool, "version": result.version}
+    row |= {
+        "ttft_ms": _figure(result.ttft),
+        "tpot_ms": _figure(result.tpot),
+        "tpot_per_token_ms": _figure(result.weighted),
+        "itl_ms": _figure(result.says.get("itl")),
+        "says": {name: _figure(figure) for name, figure in result.says.items()},
+    }
     if setting is None:
         return row | {"why_not": answer.why_not}
     where = setting.deployment
@@ -136,11 +149,7 @@ def _record(answer: Answer) -> dict[str, Any]:
         "failed": result.failed,
         "duration_s": result.duration_s,
         "taken": dict(setting.taken),
-        "ttft_ms": _figure(result.ttft),
         "tpot_ms": _figure(tpot),
-        "tpot_per_token_ms": _figure(result.weighted),
-        "itl_ms": _figure(result.says.get("itl")),
-        "says": {name: _figure(figure) for name, figure in result.says.items()},
         "measured_ms": 1e3 * setting.seconds,
         "definition": tpot.meaning,
         "floor_ms": 1e3 * answer.floor_s,
@@ -253,11 +262,14 @@ def _card(answer: Answer) -> str:
     load = f"{setting.concurrency:,.3g} requests at a time{flight}; {setting.input_tokens:,.4g} tokens in, "
     answered = f"; {result.completed:,} answered" if result.completed else ""
     failed = f", {result.failed:,} failed" if result.failed else ""
-    options = [f"{key} ({text})" for key, text in setting.taken.items() if text != "file"]
+    sources: dict[str, list[str]] = {}
+    for key, text in setting.taken.items():
+        sources.setdefault(text, []).append(key.replace("_tokens", ""))
+    options = [f"{', '.join(keys)} ({text})" for text, keys in sources.items() if text != "file"]
     facts = {
         "served": f"{where.model} on {where.accelerators:,} x {where.system}: {formats}; {split}",
         "load": f"{load}{setting.output_tokens:,.4g} out{answered}{failed}",
-        "not in the file": ", ".join(options),
+        "not in the file": "; ".join(options),
         "measured": f"{_digits(1e3 * measured)} ms a token: {MEANINGS[setting.result.tpot.meaning]}",
         "  from": setting.result.tpot.where,
         "floor": f"{_digits(1e3 * answer.floor_s)} ms",

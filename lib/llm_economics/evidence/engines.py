@@ -19,7 +19,7 @@ from llm_economics.evidence.fields import (
     scaled,
     text_of,
 )
-from llm_economics.evidence.results import Figure, Result, figure, number
+from llm_economics.evidence.results import Doubt, Figure, Result, figure, number
 from llm_economics.formulas.elementwise import cleaned
 
 
@@ -268,6 +268,9 @@ def mlperf(text: str, path: Path) -> Iterator[Result]:
         rate=samples if scenario in ("Server", "Interactive") else None,
         output_tokens=per(tokens, samples),
         output_per_s=tokens,
+        doubts=(Doubt("invalid", "LoadGen itself calls the run INVALID: too short, or over a limit"),)
+        if invalid
+        else (),
         why_not=""
         if tokens or "Mean Time per Output Token (ns)" in values
         else "no tokens were timed: run LoadGen with use_token_latencies",
