@@ -3,15 +3,21 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from click.testing import CliRunner
 
 from llm_economics import facts
 from llm_economics.cli import main
 from llm_economics.evidence import measured, readers
+from llm_economics.facts.store import READERS_FOLDER
 from llm_economics.formulas import services
+from llm_economics.reruns import runs
+from llm_economics.reruns.notebooks import METADATA
 
 FILES = Path(__file__).parent / "results"
 PLAIN = FILES / "vllm-0.32.0" / "plain-c8.json"
@@ -385,3 +391,47 @@ def test_published_rows_are_read_from_the_books_own_tables():
     near = measured.nearest(found.settings[5])
     assert near[0].measured_s == pytest.approx(found.settings[5].seconds)
     assert len(readers.read(facts.DATA / "measured_serving.csv")) == len(facts.load("measured_serving"))
+
+
+def test_a_run_sees_ones_own_measurements(tmp_path):
+    rows(PLAIN, *SERVED, "--into", tmp_path / "mine")
+    cells = [
+        "mfu: float = 0.4  # utilisation [fraction]",
+        "from llm_economics.book.claims import record\nfrom llm_economics.evidence import measured\n"
+        'record("own", len(measured.stored()), "count")',
+    ]
+    made = [nbformat.v4.new_code_cell(source) for source in cells]
+    book = nbformat.v4.new_notebook(cells=made, metadata=METADATA)
+    book.cells[0].metadata["tags"] = ["parameters"]
+    (tmp_path / "chapters").mkdir()
+    nbformat.write(book, tmp_path / "chapters" / "small.ipynb")
+    command = [
+        sys.executable,
+        "-m",
+        "llm_economics",
+        "run",
+        "small",
+        "--from",
+        "chapters",
+        "--out",
+        "out",
+        "--jobs",
+        "1",
+    ]
+    process = subprocess.run([*command, "--data", "mine"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    (found,) = json.loads((tmp_path / "out" / "results.json").read_text())["results"]["small"]
+    assert found["value"] == 1
+
+
+def test_what_a_chapter_is_made_from_includes_ones_own_measurements(tmp_path, monkeypatch):
+    rows(PLAIN, *SERVED, "--into", tmp_path)
+    chapter = facts.ROOT / "chapters" / "how-good-is-the-napkin.ipynb"
+    without = runs.chapter_key(chapter, {})
+    monkeypatch.setenv(READERS_FOLDER, str(tmp_path))
+    assert runs.chapter_key(chapter, {}) != without and len(measured.stored()) == 1
+
+
+def test_a_run_refuses_a_folder_without_measurements(tmp_path):
+    result = CliRunner().invoke(main, ["run", "--data", str(tmp_path)])
+    assert result.exit_code == 1 and "own_measurements.csv is missing" in result.stderr

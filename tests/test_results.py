@@ -1,6 +1,7 @@
 """Files of benchmark tools, as the tools wrote them, against the known times of the server that they measured."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -250,8 +251,11 @@ def test_mlperf_has_its_lengths_and_load_from_its_rates():
     assert server.tpot.mean == pytest.approx(0.012624506)
     assert server.concurrency == pytest.approx(7.97 * 0.526319289)
     assert server.output_tokens == pytest.approx(268.97 / 7.97)
+    assert [doubt.code for doubt in server.doubts] == ["invalid"]
     (offline,) = read(FILES / "loadgen-6.0.17" / "Offline" / "mlperf_log_summary.txt")
-    assert offline.output_per_s == 1940.74 and offline.tpot is None and offline.concurrency is None
+    assert (
+        not offline.doubts and offline.output_per_s == 1940.74 and offline.tpot is None and offline.concurrency is None
+    )
 
 
 def test_what_a_script_printed_is_read_like_its_file(tmp_path):
@@ -519,3 +523,47 @@ def test_the_books_table_of_definitions_is_made_from_these_files():
     own = table[table["figure"] == "in one definition"]
     off = (own["value_ms"] / own["server_ms"] - 1).abs()
     assert off[own["tool"] != "genai-bench"].max() < 0.01  # which counted other requests than were asked for
+
+
+def test_damaged_files_are_answered_or_refused_in_one_line(tmp_path):
+    chance = random.Random(20)
+    values = [
+        None,
+        "x",
+        "",
+        -1,
+        0,
+        [],
+        {},
+        True,
+        float("nan"),
+        1e300,
+        10**30,
+        [None],
+        {"mean": 1},
+        "\x1b[31m\nline",
+        3.5,
+    ]
+    sources = [path for path in sorted(FILES.rglob("*.json*")) if path.name not in readers._BESIDE]
+    for number in range(150):
+        source = chance.choice(sources)
+        content = json.loads(source.read_text(encoding="utf-8"))
+        for _ in range(3):
+            place = content
+            while isinstance(place, dict | list) and place:
+                key = chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
+                if not isinstance(place[key], dict | list) or chance.random() < 0.1:
+                    place[key] = chance.choice(values)
+                    break
+                place = place[key]
+        text = json.dumps(content)
+        path = tmp_path / f"{number}{source.suffix}"
+        path.write_text(text if chance.random() < 0.9 else text[: chance.randrange(len(text))], encoding="utf-8")
+        try:
+            found = read(path)
+        except NoResultError as error:
+            assert str(error).isprintable()
+            continue
+        for result in found:
+            assert result.why_not.isprintable() and all(doubt.text.isprintable() for doubt in result.doubts)
+            assert result.model.isprintable() and (result.tpot is None or result.tpot.typical > 0)

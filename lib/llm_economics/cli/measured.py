@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 @click.option("--model", default="", metavar="CONFIG|NAME", help="What was served: a config.json or a model's name.")
 @click.option("--system", default="", help="On what: a system or accelerator of the catalog, or your own YAML file.")
 @click.option("--accelerators", type=click.IntRange(1, 100_000), help="On how many of it.")
-@click.option("--weights", default="", help="Format of the weights: bf16, fp8, fp4, int4, ... (bf16 if nothing says).")
+@click.option(
+    "--weights", default="", help="Format of the weights: bf16, fp8, fp4, int4; as the checkpoint if not given."
+)
 @click.option("--arithmetic", default="", help="Format that is computed in; by the weights and the chip if not given.")
-@click.option("--kv", default="", help="Format of the KV cache; 8 bits if the weights have fewer than 16.")
+@click.option("--kv", default="", help="Format of the KV cache; fp8 beside weights of fp8 or fp4, else 16 bits.")
 @click.option("--tensor", type=click.IntRange(1, 100_000), help="Accelerators that share a matrix; all if not given.")
 @click.option("--expert", type=click.IntRange(1, 100_000), help="Groups that the experts are dealt out to.")
 @click.option("--concurrency", type=float, help="Requests at a time, where the file does not say.")
@@ -48,6 +50,12 @@ def measured(
     evalscope, tokenomics, llama-benchy, llama-bench, LLMPerf, trtllm-bench, MLPerf LoadGen, ...), the folder that it
     wrote to, or a table with the columns of data/measured_serving.csv. What the file tells is taken from it, the rest
     from the options.
+
+    --json prints {"rows": [...]}: measured_ms by the book's definition (or the nearest, named in definition), floor_ms,
+    forecast_ms between low_ms and high_ms, ratio (forecast over measured), mbu, mfu, binds, tokens_per_s_per_user,
+    output_tokens_per_s_per_accelerator, usd_per_million_tokens, nearest (published rows), doubts (code and text), taken
+    (where each input came from), says (the tool's own figures with their definitions), and why_not for a row that
+    could not be answered.
     """
     from llm_economics.evidence import measured as own
     from llm_economics.formulas.elementwise import ParameterError, check_range
@@ -110,6 +118,13 @@ def _record(answer: Answer) -> dict[str, Any]:
     result, setting = answer.result, answer.setting
     row: dict[str, Any] = dict(result.row or {})
     row |= {"file": result.file, "part": result.part, "tool": result.tool, "version": result.version}
+    row |= {
+        "ttft_ms": _figure(result.ttft),
+        "tpot_ms": _figure(result.tpot),
+        "tpot_per_token_ms": _figure(result.weighted),
+        "itl_ms": _figure(result.says.get("itl")),
+        "says": {name: _figure(figure) for name, figure in result.says.items()},
+    }
     if setting is None:
         return row | {"why_not": answer.why_not}
     where = setting.deployment
@@ -134,11 +149,7 @@ def _record(answer: Answer) -> dict[str, Any]:
         "failed": result.failed,
         "duration_s": result.duration_s,
         "taken": dict(setting.taken),
-        "ttft_ms": _figure(result.ttft),
         "tpot_ms": _figure(tpot),
-        "tpot_per_token_ms": _figure(result.weighted),
-        "itl_ms": _figure(result.says.get("itl")),
-        "says": {name: _figure(figure) for name, figure in result.says.items()},
         "measured_ms": 1e3 * setting.seconds,
         "definition": tpot.meaning,
         "floor_ms": 1e3 * answer.floor_s,
@@ -215,11 +226,21 @@ def _show(found: list[Answer]) -> None:
             click.echo(_card(answer) + "\n")
     else:
         click.echo(_table(answered))
-    refused = [answer for answer in found if not answer.setting]
-    for answer in refused[:10]:
-        click.echo(f"not answered: {_refusal(answer)}")
-    if len(refused) > 10:
-        click.echo(f"not answered: {len(refused) - 10:,} more; --json and --csv name each")
+    for line in _refusals([answer for answer in found if not answer.setting]):
+        click.echo(f"not answered: {line}")
+
+
+def _refusals(refused: list[Answer]) -> list[str]:
+    """What was refused, rows with the same reason in one line."""
+    groups: dict[tuple[str, str], list[Answer]] = {}
+    for answer in refused:
+        groups.setdefault((answer.result.file, answer.why_not), []).append(answer)
+    lines = []
+    for (file, why), answers in groups.items():
+        parts = [answer.result.part for answer in answers if answer.result.part]
+        more = f" and {len(parts) - 3:,} more" if len(parts) > 3 else ""
+        lines.append(f"{file}{', ' if parts else ''}{', '.join(parts[:3])}{more}: {why}")
+    return lines
 
 
 def _digits(value: float | None, digits: int = 3) -> str:
@@ -241,11 +262,14 @@ def _card(answer: Answer) -> str:
     load = f"{setting.concurrency:,.3g} requests at a time{flight}; {setting.input_tokens:,.4g} tokens in, "
     answered = f"; {result.completed:,} answered" if result.completed else ""
     failed = f", {result.failed:,} failed" if result.failed else ""
-    options = [f"{key} ({text})" for key, text in setting.taken.items() if text != "file"]
+    sources: dict[str, list[str]] = {}
+    for key, text in setting.taken.items():
+        sources.setdefault(text, []).append(key.replace("_tokens", ""))
+    options = [f"{', '.join(keys)} ({text})" for text, keys in sources.items() if text != "file"]
     facts = {
         "served": f"{where.model} on {where.accelerators:,} x {where.system}: {formats}; {split}",
         "load": f"{load}{setting.output_tokens:,.4g} out{answered}{failed}",
-        "not in the file": ", ".join(options),
+        "not in the file": "; ".join(options),
         "measured": f"{_digits(1e3 * measured)} ms a token: {MEANINGS[setting.result.tpot.meaning]}",
         "  from": setting.result.tpot.where,
         "floor": f"{_digits(1e3 * answer.floor_s)} ms",
@@ -307,7 +331,7 @@ def _table(answered: list[Answer]) -> str:
         if len(answered) > SHOWN and n == SHOWN // 2:
             lines.append(f"... {len(answered) - SHOWN:,} rows; --json and --csv have all ...")
         result, setting = answer.result, answer.setting
-        name = Path(result.file).name + (f", {result.part}" if result.part else "")
+        name = "/".join(Path(result.file).parts[-2:]) + (f", {result.part}" if result.part else "")
         price = answer.usd_per_million["output"] if answer.usd_per_million else None
         numbers = (1e3 * setting.seconds, 1e3 * answer.floor_s, 1e3 * answer.value_s, answer.ratio)
         lines.append(

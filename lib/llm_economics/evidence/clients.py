@@ -31,6 +31,7 @@ from llm_economics.evidence.fields import (
     figure_of,
     in_part,
     iso_seconds,
+    items,
     json_beside,
     mean_of,
     named,
@@ -41,6 +42,7 @@ from llm_economics.evidence.fields import (
     texts_of,
 )
 from llm_economics.evidence.results import Figure, Request, Result, figure, number
+from llm_economics.formulas.elementwise import cleaned
 
 _ENGINES = ("vLLM", "SGLang", "TensorRT-LLM", "TGI", "LMDeploy")
 
@@ -110,7 +112,9 @@ def _flat_requests(content: dict) -> tuple[Request, ...]:
     lists = [content.get(name) for name in names]
     if not all(isinstance(values, list) for values in lists) or len({len(values) for values in lists}) != 1:
         return ()
-    gaps = [[gap for gap in each if number(gap, zero=True) is not None] for each in lists[1] if isinstance(each, list)]
+    gaps = [
+        [n for gap in each if (n := number(gap, zero=True)) is not None] for each in lists[1] if items(each) is each
+    ]
     if len(gaps) != len(lists[0]):
         return ()
     tokens = [number(count) for count in lists[2]]
@@ -123,7 +127,7 @@ def _flat_requests(content: dict) -> tuple[Request, ...]:
     ends, prompts = content.get("latencies"), content.get("input_lens")
     found = []
     for n in answered:
-        first, each = lists[0][n], gaps[n]
+        first, each = number(lists[0][n]), gaps[n]
         end = number(at(ends, n)) or first + sum(each)
         if len(each) in (tokens[n], tokens[n] + 1):
             first += each[0]
@@ -156,7 +160,9 @@ def inferencex(content: dict, path: Path) -> Iterator[Result]:
         input_tokens=number(content.get("isl")),
         output_tokens=output,
         output_per_s=per * chips if per and chips else None,
-        speculation="" if content.get("spec_decoding") in (None, "", "none", False) else str(content["spec_decoding"]),
+        speculation=""
+        if content.get("spec_decoding") in (None, "", "none", False)
+        else cleaned(content["spec_decoding"]),
     )
 
 
@@ -179,7 +185,7 @@ def aiperf(content: dict, path: Path) -> Iterator[Result]:
         return number(at(content, name, "avg"), zero=zero)
 
     settings = content.get("input_config")
-    phase = next((p for p in at(settings, "phases") or () if at(p, "kind") == "profiling"), None)
+    phase = next((p for p in items(settings, "phases") if at(p, "kind") == "profiling"), None)
     duration = value("benchmark_duration")
     completed, output = value("request_count", zero=True), value("output_sequence_length")
     rate = value("request_throughput")
@@ -209,7 +215,12 @@ def aiperf(content: dict, path: Path) -> Iterator[Result]:
             or at(settings, "perf_analyzer", "stimulus", "concurrency")
             or at(settings, "concurrency")
         ),
-        rate=number(at(phase, "request_rate") or at(phase, "rate") or at(settings, "loadgen", "request_rate")),
+        rate=number(
+            at(phase, "request_rate")
+            or at(phase, "rate")
+            or at(settings, "loadgen", "request_rate")
+            or at(settings, "perf_analyzer", "stimulus", "request_rate")
+        ),
         in_flight=value("effective_concurrency"),
         completed=count_of(completed),
         failed=count_of(value("error_request_count", zero=True)),
@@ -229,7 +240,7 @@ def aiperf(content: dict, path: Path) -> Iterator[Result]:
 
 def _gpu(telemetry: Any) -> str:
     names = re.findall(r'"(?:gpu_model_name|gpu_name)": "([^"]+)"', json.dumps(telemetry)[:2_000_000])
-    return names[0] if names else ""
+    return text_of(names[0]) if names else ""
 
 
 def _aiperf_prompts(inputs: Any) -> tuple[str, ...]:
@@ -456,7 +467,7 @@ def inference_perf(content: dict, path: Path) -> Iterator[Result]:
 
 def _model_of(listed: list) -> str:
     match = re.search(r'"model": ?"([^"]+)"', str(at(listed, 0, "request") or ""))
-    return match[1] if match else ""
+    return text_of(match[1]) if match else ""
 
 
 def _inference_perf_request(record: dict) -> Request:
@@ -663,11 +674,11 @@ def llama_benchy(content: dict, path: Path) -> Iterator[Result]:
     for load in content["benchmarks"]:
         if not isinstance(load, dict) or load.get("is_context_prefill_phase"):
             continue
-        rates = [n for v in at(load, "tg_req_throughput", "values") or () if (n := number(v))]
+        rates = [n for v in items(load, "tg_req_throughput", "values") if (n := number(v))]
         depth = number(load.get("context_size"), zero=True) or 0.0
         prompt, output = number(load.get("prompt_size")), number(load.get("response_size"))
         batch = number(load.get("concurrency"))
-        batches = len(at(load, "tg_throughput", "values") or ()) if batch and batch > 1 else 0
+        batches = len(items(load, "tg_throughput", "values")) if batch and batch > 1 else 0
         where = "1 ÷ tg_req_throughput.values"
         first = _listed(load, "e2e_ttft", FIRST)
         yield Result(
@@ -693,7 +704,7 @@ def llama_benchy(content: dict, path: Path) -> Iterator[Result]:
 
 
 def _listed(load: dict, name: str, meaning: str) -> Figure | None:
-    values = [1e-3 * n for v in at(load, name, "values") or () if (n := number(v))]
+    values = [1e-3 * n for v in items(load, name, "values") if (n := number(v))]
     return figure(values, meaning, f"{name}.values")
 
 

@@ -19,7 +19,8 @@ from llm_economics.evidence.fields import (
     scaled,
     text_of,
 )
-from llm_economics.evidence.results import Figure, Result, figure, number
+from llm_economics.evidence.results import Doubt, Figure, Result, figure, number
+from llm_economics.formulas.elementwise import cleaned
 
 
 def vllm_throughput(content: dict, path: Path) -> Iterator[Result]:
@@ -171,7 +172,7 @@ def llama_bench(content: Mapping, path: Path) -> Iterator[Result]:
     yield Result(
         tool="llama-bench",
         file=str(path),
-        version=None if build in ("", "unknown") else f"{content.get('build_number')} ({build})",
+        version=None if build in ("", "unknown") else f"{cleaned(content.get('build_number'))} ({build})",
         part=test + (f" after {depth:g}" if depth else ""),
         model=text_of(content.get("model_type")),
         engine="llama.cpp",
@@ -267,6 +268,9 @@ def mlperf(text: str, path: Path) -> Iterator[Result]:
         rate=samples if scenario in ("Server", "Interactive") else None,
         output_tokens=per(tokens, samples),
         output_per_s=tokens,
+        doubts=(Doubt("invalid", "LoadGen itself calls the run INVALID: too short, or over a limit"),)
+        if invalid
+        else (),
         why_not=""
         if tokens or "Mean Time per Output Token (ns)" in values
         else "no tokens were timed: run LoadGen with use_token_latencies",

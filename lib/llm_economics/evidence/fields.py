@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from llm_economics.evidence.results import Figure, Result, number
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError, cleaned
 
 MOST_BYTES = 200_000_000
 """Size of a file up to which it is read."""
@@ -46,13 +46,19 @@ def at(content: Any, *keys: str | int) -> Any:
     return content
 
 
+def items(content: Any, *keys: str | int) -> list[Any]:
+    """A list in nested dictionaries and lists; an empty one where there is none."""
+    found = at(content, *keys) if keys else content
+    return found if isinstance(found, list) else []
+
+
 def count_of(value: Any) -> int | None:
     found = number(value, zero=True)
     return None if found is None else round(found)
 
 
 def text_of(value: Any) -> str:
-    return value.strip()[:200] if isinstance(value, str) else ""
+    return cleaned(value, 200) if isinstance(value, str) else ""
 
 
 def texts_of(values: Any, length: int = 100) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from llm_economics import facts
 from llm_economics.evidence import answers as evidence
 from llm_economics.evidence import deployments, readers, scores
 from llm_economics.evidence.results import Doubt, Figure, Result
+from llm_economics.facts import models
 from llm_economics.formulas import services, serving
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, System
@@ -198,7 +199,7 @@ def _deployment(result: Result, given: Given, taken: dict[str, str]) -> Deployme
         "file" if count == result.accelerators and (result.row or not given.accelerators) else "option"
     )
     check_range("accelerators", count, 1, 100_000)
-    weights = _weights(result, given, taken)
+    weights = _weights(result, given, name, taken)
     own = _layout(result, count) if result.row else (result.tensor, result.expert)
     tensor = _degree("tensor", own[0], given.tensor, count, count, taken)
     expert = _degree("expert", own[1], given.expert, 1, count, taken)
@@ -259,11 +260,7 @@ def _known(name: str) -> bool:
 
 def _catalog(name: str) -> str:
     """A model as the catalog calls it; a path stays as it is."""
-    return name if _is_config(name) else deployments.model_name(name)
-
-
-def _is_config(name: str) -> bool:
-    return os.path.exists(name) or name.endswith(".json")
+    return name if models.is_file(name) or models.is_leaked(name) else deployments.model_name(name)
 
 
 def _agree(result: Result, model: str, own: str) -> None:
@@ -318,7 +315,7 @@ def _own_system(path: str) -> System:
     return facts.system_from_file(path)
 
 
-def _weights(result: Result, given: Given, taken: dict[str, str]) -> str:
+def _weights(result: Result, given: Given, model: str, taken: dict[str, str]) -> str:
     if given.weights and result.row is None:
         taken["weights"] = "option"
         return _format("weights", given.weights)
@@ -334,8 +331,18 @@ def _weights(result: Result, given: Given, taken: dict[str, str]) -> str:
     if given.weights:
         taken["weights"] = "option"
         return _format("weights", given.weights)
-    taken["weights"] = "assumed: neither the file nor --weights says"
-    return "bf16"
+    stored = _stored_weights(_catalog(model))
+    taken["weights"] = "as the checkpoint stores them" if stored else "assumed: neither the file nor --weights says"
+    return stored or "bf16"
+
+
+@cache
+def _stored_weights(model: str) -> str:
+    """Format that a model's own checkpoint stores most of its weights in; "" if that is not known."""
+    if models.is_leaked(model):
+        return ""
+    checkpoint = models.published(model).checkpoint
+    return deployments.format_of(checkpoint.weights) if checkpoint else ""
 
 
 def _format(name: str, text: str) -> str:
@@ -630,14 +637,13 @@ def _against_the_floor(setting: Setting, of: Mapping[str, float]) -> list[Doubt]
     result, measured, found = setting.result, setting.seconds, []
     floor = of["floor_s"] * min(1.0, setting.running / setting.concurrency)
     if measured < 0.999 * floor:
-        why = "it drafts tokens, " if result.speculation else "drafted tokens, "
-        found.append(
-            Doubt(
-                "faster-than-floor",
-                f"{1e3 * measured:.4g} ms a token is less than the floor of {1e3 * of['floor_s']:.4g} ms: {why}"
-                "another model, system, number or format than given, or tokens that were not counted one by one",
-            )
+        why = (
+            "drafted tokens, another model, system, number or format than given, or tokens that were not counted right"
         )
+        if result.speculation:
+            why = "more of the drafted tokens were accepted than assumed, or one of the others"
+        text = f"{1e3 * measured:.4g} ms a token is less than the floor of {1e3 * of['floor_s']:.4g} ms: {why}"
+        found.append(Doubt("faster-than-floor", text))
     first = result.ttft and (result.ttft.median or result.ttft.mean)
     cached = any(doubt.code == "prefix-cache" for doubt in result.doubts)
     if first and not cached and setting.input_tokens and first < 0.999 * of["first_floor_s"]:
@@ -722,7 +728,9 @@ def store(found: Sequence[Answer], folder: Path | str) -> Path:
     """
     folder = Path(folder)
     path = folder / f"{OWN}.csv"
-    rows = [_stored_row(answer, folder) for answer in found if answer.setting]
+    rows = [_stored_row(answer) for answer in found if answer.setting]
+    own = {answer.setting.deployment.model for answer in found if answer.setting}
+    configs = {_config_name(model): _config_content(model) for model in own if models.is_file(model)}
     if not rows:
         raise ParameterError(f"nothing to store in {folder}: no row could be answered")
     folder.mkdir(parents=True, exist_ok=True)
@@ -736,11 +744,8 @@ def store(found: Sequence[Answer], folder: Path | str) -> Path:
     new = [{name: str(cell) for name, cell in row.items()} for row in rows]
     kept = list({tuple(row.items()): row for row in (*old, *new)}.values())
     _write(path, kept)
-    for answer in found:
-        if answer.setting and _is_config(answer.setting.deployment.model):
-            source = Path(answer.setting.deployment.model)
-            source = source / "config.json" if source.is_dir() else source
-            (folder / _config_name(answer.setting.deployment.model)).write_bytes(source.read_bytes())
+    for name, content in configs.items():
+        (folder / name).write_bytes(content)
     return path
 
 
@@ -754,12 +759,24 @@ def _write(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def _config_name(model: str) -> str:
+    if model.lstrip().startswith("{"):
+        return "model.config.json"
     path = Path(model).resolve()
-    stem = path.parent.name if path.name == "config.json" else path.stem
-    return f"{stem}.config.json"
+    return f"{path.parent.name if path.name == 'config.json' else path.stem}.config.json"
 
 
-def _stored_row(answer: Answer, folder: Path) -> dict[str, object]:
+def _config_content(model: str) -> bytes:
+    """The config.json that a model was read from."""
+    if model.lstrip().startswith("{"):
+        return model.encode()
+    path = Path(model)
+    path = path / "config.json" if path.is_dir() else path
+    if path.suffix != ".json":
+        raise ParameterError(f"--into keeps the model's config.json with the rows: give it as --model, not {path.name}")
+    return path.read_bytes()
+
+
+def _stored_row(answer: Answer) -> dict[str, object]:
     from datetime import UTC, datetime
 
     setting, result = answer.setting, answer.result
@@ -769,7 +786,7 @@ def _stored_row(answer: Answer, folder: Path) -> dict[str, object]:
     meaning = result.tpot.meaning
     return {
         "benchmark": " ".join(filter(None, (result.tool, result.version))),
-        "model": _config_name(where.model) if _is_config(where.model) else where.model,
+        "model": _config_name(where.model) if models.is_file(where.model) else where.model,
         "hardware": where.system,
         "n_acc": where.accelerators,
         "precision": where.weights,

@@ -24,6 +24,7 @@ from llm_economics.evidence.fields import (
     count_of,
     in_part,
     named,
+    text_of,
 )
 from llm_economics.evidence.results import Figure, Result, number, settled
 
@@ -81,8 +82,11 @@ def _results(path: Path) -> list[Result]:
     if text.lstrip()[0] in "[{":
         return _json_results(path, text)
     for recognised, reader in _TEXTS:
-        if recognised(text):
-            return list(reader(text, path))
+        try:
+            if recognised(text):
+                return list(reader(text, path))
+        except csv.Error as error:
+            raise NoResultError(f"{name}: it is no table in CSV ({error})") from None
     if text.startswith(":::MLLOG"):
         raise NoResultError(f"{name}: this is LoadGen's detailed log; the result is mlperf_log_summary.txt beside it")
     raise NoResultError(f"{name}: no result of a tool that is known, and no table with the columns of one ({KNOWN})")
@@ -174,7 +178,7 @@ def _table_rows(text: str, path: Path) -> Iterator[Result]:
 
 def _cell(row: Mapping[str, str], name: str) -> str:
     """A row's cell under any of the names that ``service --rows`` knows for it."""
-    return next((row[one] for one in COLUMNS[name] if row.get(one)), "")
+    return next((text_of(row[one]) for one in COLUMNS[name] if row.get(one)), "")
 
 
 def _table_row(row: dict[str, str], path: Path, n: int) -> Result:
@@ -197,7 +201,7 @@ def _table_row(row: dict[str, str], path: Path, n: int) -> Result:
         file=str(path),
         part=f"row {n}",
         model=_cell(row, "model"),
-        engine=row.get("framework", ""),
+        engine=text_of(row.get("framework")),
         system=_cell(row, "hardware"),
         accelerators=chips,
         weights=_cell(row, "precision"),
