@@ -14,6 +14,7 @@ CHAPTER = ROOT / "chapters/speculative-decoding.ipynb"
 DEFAULTS = {
     "draft_tokens": 4,
     "acceptance": 0.70,
+    "acceptance_is": "conditional",
     "draft_cost": 0.05,
     "gpt4_experts": 16,
     "gpt4_experts_per_token": 2,
@@ -180,3 +181,12 @@ def test_bad_values_stop_with_one_line(changes, line):
     with pytest.raises(ParameterError) as error:
         run(CHAPTER, **changes)
     assert str(error.value) == line
+
+
+def test_the_number_that_engines_log_gives_the_same_chapter():
+    logged = speculation.drafted_share(0.6, 3)
+    _, conditional = run(CHAPTER, acceptance=0.6, draft_tokens=3)
+    _, drafted = run(CHAPTER, acceptance=logged, acceptance_is="drafted", draft_tokens=3)
+    assert {name: result["value"] for name, result in drafted.items()} == pytest.approx(
+        {name: result["value"] for name, result in conditional.items()}, rel=1e-5
+    )

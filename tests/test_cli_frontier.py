@@ -34,7 +34,7 @@ def test_json_in_a_real_process():
     assert told["searched"] > 100_000 and told["configurations_per_second"] > 0
     points, best = told["points"], told["best"]
     keys = {"tokens_per_second_per_user", "tokens_per_second_per_accelerator", "tpot_ms", "ttft_s", "batch", "binds"}
-    keys |= {"tensor", "pipeline", "expert", "data", "precision"}
+    keys |= {"tensor", "pipeline", "expert", "expert_tensor", "data", "precision", "arithmetic", "padded"}
     for point in points:
         assert keys <= set(point) and point["tpot_ms"] <= 50 and point["ttft_s"] <= 5
         assert point["tokens_per_second_per_user"] == pytest.approx(1000 / point["tpot_ms"])
@@ -44,7 +44,7 @@ def test_json_in_a_real_process():
 
 def test_answers_are_those_of_the_library():
     told = report("--model", "DeepSeek-V3", "--system", "H200", "--accelerators", 16, *CHART, "--precision", "fp8")
-    models = facts.served_models("DeepSeek-V3 (main model)", ("fp8",))
+    models = facts.served_models("DeepSeek-V3 (main model)", ("fp8",), kv="bf16")
     found = search(models, facts.system("H200", 16), Workload(32768, 1024), Limits(0.05, 5))
     assert [point["tpot_ms"] for point in told["points"]] == pytest.approx(1e3 * found.columns["tpot_s"])
     assert told["best"]["tokens_per_second_per_accelerator"] == found.throughput(0.05)
@@ -59,7 +59,22 @@ def test_assumptions_reach_the_search():
     rates = [told["best"]["tokens_per_second_per_accelerator"] for told in (together, plain, ideal)]
     assert rates == sorted(rates) and rates[0] < rates[2]
     assert ideal["assumptions"]["overlap"] == 1 and not together["disaggregated"]
-    assert {point["precision"] for point in plain["points"]} == {"fp8"}
+    assert {point["precision"] for point in plain["points"]} == {"bf16"}  # as it is published
+
+
+def test_each_precision_can_be_asked_for_alone():
+    case = ["--model", "Llama 3 70B", "--system", "h100", "--input", 1024, "--output", 256]
+    for given, precision, arithmetic in (
+        ([], "bf16", "bf16"),
+        (["--precision", "fp8"], "fp8", "fp8"),
+        (["--precision", "fp4"], "fp4", "bf16"),
+        (["--weights", "int4"], "int4", "bf16"),
+        (["--precision", "fp8", "--arithmetic", "bf16"], "fp8", "bf16"),
+    ):
+        points = report(*case, *given)["points"]
+        assert {(point["precision"], point["arithmetic"]) for point in points} == {(precision, arithmetic)}
+    wide, narrow = (report(*case, "--precision", "fp8", "--kv", kv)["best"] for kv in ("bf16", "fp8"))
+    assert narrow["tokens_per_second_per_accelerator"] > wide["tokens_per_second_per_accelerator"]
 
 
 def test_files_of_the_reader_in_and_out(tmp_path):
@@ -83,14 +98,16 @@ def test_files_of_the_reader_in_and_out(tmp_path):
     [
         (["--model", "gpt-4", "--system", "H111"], "nearest are HGX H100"),
         (["--model", "Lama 3 70B", "--system", "H100"], "nearest are Llama 3 70B"),
-        (["--model", "gpt-4", "--system", "H100", "--precision", "fp4"], "has dense peaks for bf16, fp16, fp8, int8"),
+        (["--model", "gpt-4", "--system", "H100", "--arithmetic", "fp4"], "has dense peaks for bf16, fp16, fp8, int8"),
+        (["--model", "Llama 3 70B", "--system", "H100", "--weights", "fp3"], "weights = 'fp3' is not allowed"),
+        (["--model", "gpt-3-175b", "--system", "H100"], "context = 33792 is not allowed: GPT-3 175B has 2,048 learned"),
         (["--model", "gpt-4", "--system", "H100"], "memory: the leanest layout needs"),
         (["--model", "gpt-4", "--system", "H100", "--accelerators", "64", "--max-tpot-ms", "5"], "the limit is 5 ms"),
         (["--model", "gpt-4", "--system", "GB200", "--max-ttft-s", "0.01"], "the limit is 0.01 s"),
         (["--model", "gpt-4", "--system", "GB200", "--max-tpot-ms", "-1"], "--max-tpot-ms = -1.0 is not allowed"),
         (["--model", "gpt-4", "--system", "GB200", "--max-ttft-s", "nan"], "--max-ttft-s = nan is not allowed"),
         (["--model", "gpt-4", "--system", "GB200", "--kv", "fp9"], "kv = 'fp9' is not allowed"),
-        (["--model", "Llama 3 8B", "--system", "V100"], "V100 SXM2 has dense peaks for fp16; give --precision"),
+        (["--model", "gpt-4", "--system", "V100"], "V100 SXM2 has dense peaks for fp16; give --precision"),
         (["--model", "x" * 300, "--system", "GB200"], "it is not in data/models.csv"),
         (["--model", "gpt-4", "--system", "x" * 300], "is not allowed"),
         (["--model", "gpt-4", "--system", "none.yaml"], "none.yaml: it cannot be read"),

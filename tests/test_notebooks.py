@@ -12,6 +12,7 @@ import yaml
 from llm_economics.book import claims
 from llm_economics.facts import ROOT
 from llm_economics.facts.parameters import PARAMETERS
+from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.reruns.notebooks import METADATA, parameters_of
 
 NOTEBOOKS = sorted([*ROOT.glob("chapters/*.ipynb"), ROOT / "index.ipynb"])
@@ -161,3 +162,27 @@ def test_no_number_is_typed_into_a_sentence_of_an_answer(path):
     for cell in load(path)["cells"]:
         if cell["cell_type"] == "markdown":
             assert not re.search(r"we (find|get|compute)[^.]*\d", source(cell)), source(cell)[:80]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            {"aceptance": 0.6},
+            "aceptance = 0.6 is not allowed: it is no parameter of this chapter; nearest are acceptance",
+        ),
+        ({"mfu": 0.5}, "mfu = 0.5 was not taken: this chapter has no such parameter"),
+        ({"acceptance": 0.6}, None),
+    ],
+)
+def test_what_papermill_injects_is_known_or_told(given, says, capsys):
+    """As a kernel runs it: the cells behind it stand in ``In``, papermill's begins with its comment."""
+    injected = "# Parameters\n" + "".join(f"{name} = {value}\n" for name, value in given.items())
+    space = {"__name__": "__main__", "In": ["", "acceptance: float = 0.7  # chance", injected]}
+    code = "from llm_economics.facts.parameters import validate\nvalidate(acceptance=0.7)"
+    try:
+        exec(code, space)
+    except ParameterError as error:
+        print(error)
+    shown = capsys.readouterr().out
+    assert shown.startswith(says) if says else shown == ""

@@ -7,9 +7,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from llm_economics import checkpoints
 from llm_economics.checkpoints import files, quantisation, stored
+from llm_economics.cli import main
 from llm_economics.formulas.architecture import parameters
 from llm_economics.formulas.elementwise import ParameterError
 
@@ -316,3 +318,70 @@ def test_every_reader_is_tried():
     }
     assert {"fp8", "compressed-tensors", "modelopt", "awq", "gptq", "auto-round", "bitsandbytes"} <= methods
     assert methods <= set(quantisation.READERS)
+
+
+# Through the command line ---------------------------------------------------------------------------------------------
+
+KEYS = {"bytes", "scheme", "bytes_quantised", "bytes_other", "bits_per_parameter", "kv_scheme", "read_from", "warnings"}
+
+
+def told(*arguments) -> dict:
+    result = CliRunner().invoke(main, ["model", *map(str, arguments), "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_file_a_folder_and_a_name(tmp_path):
+    case = CASES["llA-modelopt-NVFP4_DEFAULT_CFG"]
+    write_config(tmp_path, case)
+    write_weights(tmp_path, pack.unpacked(case["tensors"]))
+    for place in (tmp_path, tmp_path / "model.safetensors"):
+        found = told(place)["checkpoint"]
+        assert set(found) == KEYS
+        assert (found["bytes"], found["read_from"]) == (case["bytes"], "header of model.safetensors")
+    by_config = told(tmp_path / "config.json")["checkpoint"]
+    assert (by_config["bytes"], by_config["read_from"]) == (case["bytes"], "config.json: quantization_config")
+    assert told("DeepSeek-V3")["checkpoint"]["bytes"] == 673_150_611_808
+    assert told("GPT-3 175B")["checkpoint"] is None
+
+
+def test_the_declaration_beside_a_configuration(tmp_path):
+    case = CASES["llA-modelopt-FP8_DEFAULT_CFG"]
+    config = {key: value for key, value in case["files"]["config.json"].items() if key != "quantization_config"}
+    side = case["files"]["hf_quant_config.json"]
+    side = side | {"quantization": side["quantization"] | {"kv_cache_quant_algo": "FP8"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "hf_quant_config.json").write_text(json.dumps(side))
+    for place in (tmp_path, tmp_path / "config.json", tmp_path / "hf_quant_config.json"):
+        found = told(place)["checkpoint"]
+        assert (found["bytes"], found["kv_scheme"]) == (case["bytes"] + 16, "fp8")  # two scales a layer of the cache
+        assert found["read_from"] == "hf_quant_config.json"
+    (tmp_path / "config.json").rename(tmp_path / "mine-config.json")
+    (tmp_path / "hf_quant_config.json").rename(tmp_path / "mine-hf_quant_config.json")
+    assert told(tmp_path / "mine-config.json")["checkpoint"]["kv_scheme"] == "fp8"
+
+
+def test_weights_of_a_model_that_is_not_known(tmp_path):
+    case = CASES["moA-fp8"]
+    write_weights(tmp_path, pack.unpacked(case["tensors"]))
+    found = told(tmp_path)
+    assert found["checkpoint"]["bytes"] == case["bytes"]
+    assert found["checkpoint"]["scheme"] == "fp8 block 128x128"
+    assert (found["model_type"], found["systems"]) == (None, [])
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "never_heard_of", "num_hidden_layers": 2}))
+    found = told(tmp_path)
+    assert found["checkpoint"]["bytes"] == case["bytes"]
+    assert "never_heard_of" in found["checkpoint"]["warnings"][-1]
+    shown = CliRunner().invoke(main, ["model", str(tmp_path)])
+    assert f"{case['bytes']:,} B as fp8 block 128x128" in shown.stdout
+    (tmp_path / "model.safetensors").unlink()
+    refused = CliRunner().invoke(main, ["model", str(tmp_path)])
+    assert refused.exit_code == 1 and "'never_heard_of' is not allowed" in refused.stderr
+
+
+def test_damaged_weights_are_one_line(tmp_path):
+    write_config(tmp_path, CASES["llA-fp8"])
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 10**15) + b"{}")
+    refused = CliRunner().invoke(main, ["model", str(tmp_path)])
+    assert refused.exit_code == 1 and refused.stdout == ""
+    assert refused.stderr.count("\n") == 1 and "its header says 1,000,000,000,000,000 B" in refused.stderr

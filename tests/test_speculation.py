@@ -133,3 +133,29 @@ def test_bad_input_gets_one_clear_line(call, line):
     with pytest.raises(ParameterError) as error:
         call()
     assert str(error.value).startswith(line) and "\n" not in str(error.value)
+
+
+def test_engines_log_accepted_over_drafted():
+    """A log of three drafts: 0.80, 0.60 and 0.42 by position, mean length 2.82, draft acceptance 0.607."""
+    logged = (0.80, 0.60, 0.42)
+    share = sum(logged) / 3
+    assert share == pytest.approx(0.607, abs=5e-4)
+    assert speculation.acceptance_by_position(logged) == pytest.approx((0.80, 0.75, 0.70))
+    acceptance = speculation.acceptance_from_share(share, 3)
+    assert acceptance == pytest.approx(0.770, abs=5e-4)
+    assert speculation.expected_tokens(acceptance, 3) == pytest.approx(1 + sum(logged))
+    assert speculation.expected_tokens(share, 3) < 0.8 * (1 + sum(logged))  # what the other number would give
+
+
+@given(shares, st.integers(1, 32))
+def test_the_two_acceptances_are_each_others_reverse(acceptance, draft_tokens):
+    share = speculation.drafted_share(acceptance, draft_tokens)
+    assert share <= acceptance + 1e-12
+    again = speculation.acceptance_from_share(min(1.0, share), draft_tokens)
+    assert speculation.drafted_share(again, draft_tokens) == pytest.approx(share, abs=1e-9)
+
+
+def test_positions_that_are_never_reached():
+    assert speculation.acceptance_by_position((0.5, 0.0, 0.0)) == (0.5, 0.0, 0.0)
+    with pytest.raises(ParameterError, match="accepted = 0.9 is not allowed"):
+        speculation.acceptance_by_position((0.5, 0.9))

@@ -264,10 +264,10 @@ def dtype_bytes(config: Mapping[str, Any]) -> int:
     return _DTYPE_BYTES[stored_dtype(config)]
 
 
-def side_file(folder: Path | None) -> tuple[dict[str, Any], str] | None:
-    """The declaration in a file beside the configuration, and the file's name."""
+def side_file(folder: Path | None, prefix: str = "") -> tuple[dict[str, Any], str] | None:
+    """The declaration in a file beside the configuration, and the file's name without its ``prefix``."""
     for name in SIDE_FILES if folder is not None else ():
-        path = folder / name
+        path = folder / f"{prefix}{name}"
         if path.is_file():
             try:
                 found = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -279,8 +279,8 @@ def side_file(folder: Path | None) -> tuple[dict[str, Any], str] | None:
     return None
 
 
-def declared(config: Mapping[str, Any], folder: Path | None = None) -> Declaration:
-    """What a configuration and the files beside it say.
+def declared(config: Mapping[str, Any], folder: Path | None = None, prefix: str = "") -> Declaration:
+    """What a configuration and the files beside it say, whose names begin with ``prefix`` as its own does.
 
     Raises
     ------
@@ -288,7 +288,7 @@ def declared(config: Mapping[str, Any], folder: Path | None = None) -> Declarati
         If a declaration is of no known form, or a number in it is not allowed.
     """
     inner = config.get("text_config") if isinstance(config.get("text_config"), Mapping) else {}
-    beside = side_file(folder)
+    beside = side_file(folder, prefix)
     for given, where in ((config, "config.json"), (inner, "config.json: text_config")):
         found = given.get("quantization_config") or given.get("compression_config")
         if found is not None and not isinstance(found, Mapping):

@@ -88,7 +88,8 @@ def read_checkpoint(
     path = _path(source)
     folder = path if path is not None and path.is_dir() else path and path.parent
     config = _config(source, path, folder)
-    declaration = declared(config, folder) if config is not None else None
+    prefix = path.name.removesuffix("config.json") if path is not None and path.name.endswith("config.json") else ""
+    declaration = declared(config, folder, prefix) if config is not None else None
     if path is not None and (path.is_dir() or is_weights(path)):
         table = read_table(path)
         if table is not None:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llm_economics.cli.model import precision_options
+
 if TYPE_CHECKING:
     from llm_economics.evidence.search import Frontier
-    from llm_economics.formulas.hardware import System
+    from llm_economics.formulas.hardware import Accelerator, System
+    from llm_economics.formulas.serving import ServedModel
 
 PRECISIONS = ("bf16", "fp8", "fp4")
 SHOWN = {
@@ -44,8 +47,14 @@ SHOWN = {
 )
 @click.option("--max-tpot-ms", type=float, help="Longest time per output token that a user accepts.")
 @click.option("--max-ttft-s", type=float, help="Longest time to the first token that a user accepts.")
-@click.option("--precision", "precisions", multiple=True, help="Of weights and arithmetic, repeatable; else all.")
-@click.option("--kv", help="Precision of the KV cache; that of the weights, but at least 8 bits, if not given.")
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    help="Shorthand, repeatable: weights and, where the chip has it, arithmetic; the KV cache is BF16.",
+)
+@precision_options
+@click.option("--allow-padding", is_flag=True, help="Also splits that only some engines take, with padded heads.")
 @click.option("--kv-heads", type=click.IntRange(1), help="Heads that keep keys and values, of the leaked GPT-4 only.")
 @click.option("--colocated", is_flag=True, help="Prefill and decode on the same accelerators.")
 @click.option("--bandwidth-efficiency", type=float, help="Share of the memory bandwidth that is reached.")
@@ -65,7 +74,10 @@ def frontier(
     max_tpot_ms: float | None,
     max_ttft_s: float | None,
     precisions: tuple[str, ...],
+    weights: str | None,
+    arithmetic: str | None,
     kv: str | None,
+    allow_padding: bool,
     kv_heads: int | None,
     colocated: bool,
     as_json: bool,
@@ -77,22 +89,29 @@ def frontier(
 
     from llm_economics import facts
     from llm_economics.evidence import offers, search
-    from llm_economics.formulas.elementwise import ParameterError, check_range
+    from llm_economics.formulas.elementwise import check_range
 
     max_tpot_ms = check_range("--max-tpot-ms", math.inf if max_tpot_ms is None else max_tpot_ms, 0, open_low=True)
     max_ttft_s = check_range("--max-ttft-s", math.inf if max_ttft_s is None else max_ttft_s, 0, open_low=True)
     system = _system(system_name, accelerators)
-    peaks = system.accelerator.peak_flops
-    precisions = tuple(p.lower() for p in precisions) or tuple(p for p in PRECISIONS if p in peaks)
-    if not precisions:
-        raise ParameterError(
-            f"precision: {system.accelerator.name} has dense peaks for {', '.join(peaks)}; give --precision"
-        )
-    models = facts.served_models(model_name, precisions, kv=kv and kv.lower(), kv_heads=kv_heads)
+    asked = {"weights": weights and weights.lower(), "arithmetic": arithmetic and arithmetic.lower()}
+    asked["kv"] = kv and kv.lower()
+    notes: list[str] = []
+    wanted = tuple(p.lower() for p in precisions)
+    models, computed = _models(model_name, system, wanted, asked, kv_heads, input_tokens + output_tokens, notes)
     limits = search.Limits(max_tpot_ms / 1e3, max_ttft_s)
     assumptions = search.Assumptions(**{name: value for name, value in assumed.items() if value is not None})
     workload = search.Workload(input_tokens, output_tokens)
-    found = search.search(models, system, workload, limits, assumptions=assumptions, disaggregated=not colocated)
+    found = search.search(
+        models,
+        system,
+        workload,
+        limits,
+        assumptions=assumptions,
+        disaggregated=not colocated,
+        within=search.space(models, system, allow_padding=allow_padding),
+        arithmetic=computed,
+    )
     found.require()
     points, best = [_record(point) for point in found.points()], _record(found.best())
     counted = facts.served_models(model_name, ("bf16",), kv="bf16", kv_heads=kv_heads)["bf16"]
@@ -107,6 +126,8 @@ def frontier(
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
             "disaggregated": not colocated,
+            "arithmetic": computed,
+            "notes": notes,
             "limits": {"max_tpot_ms": _finite(max_tpot_ms), "max_ttft_s": _finite(max_ttft_s)},
             "assumptions": asdict(assumptions),
             "searched": found.counts.searched,
@@ -118,6 +139,8 @@ def frontier(
         click.echo(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _show(found, points, best)
+        for note in notes:
+            click.echo(f"note: {note}")
     if csv_path is not None:  # last: a file that cannot be written loses no search
         import pandas
 
@@ -133,6 +156,50 @@ def _flat(point: dict[str, Any]) -> dict[str, Any]:
     times = {f"expected_tpot_ms_{name}": expected["tpot_ms"][name] for name in ("value", "low", "high")}
     name = "tokens_per_second_per_accelerator"
     return rest | times | {f"expected_{name}": expected[name]}
+
+
+def _models(
+    name: str,
+    system: System,
+    precisions: tuple[str, ...],
+    asked: dict[str, str | None],
+    kv_heads: int | None,
+    context: int,
+    notes: list[str],
+) -> tuple[dict[str, ServedModel], dict[str, str]]:
+    """The model at each precision of its weights, and in what each is computed."""
+    from llm_economics import facts
+    from llm_economics.facts.models import Published, checked_context, is_leaked
+    from llm_economics.formulas.elementwise import ParameterError
+
+    chip = system.accelerator
+    if is_leaked(name):
+        nothing = Published(name, None, None)
+        tried = precisions or ((asked["weights"],) if asked["weights"] else _known(chip))
+        how = [facts.precisions(nothing, chip, p, arithmetic=asked["arithmetic"], kv=asked["kv"]) for p in tried]
+        cache = asked["kv"] or ("bf16" if precisions or asked["weights"] else None)
+        models = facts.served_models(name, [one.weights for one in how], kv=cache, kv_heads=kv_heads)
+        return models, {one.weights: one.arithmetic for one in how}
+    if kv_heads is not None:
+        raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {facts.GPT4} leaves it open")
+    published = facts.published(name)
+    if published.architecture is None:
+        raise ParameterError(f"model = {published.name[:60]!r} is not allowed: only the bytes of its files are known")
+    checked_context(published, context, context, notes)
+    found = [facts.precisions(published, chip, precision, **asked) for precision in precisions or (None,)]
+    models = {one.weights: facts.served(published, one) for one in found}
+    return models, {one.weights: one.arithmetic for one in found}
+
+
+def _known(chip: Accelerator) -> tuple[str, ...]:
+    from llm_economics.formulas.elementwise import ParameterError
+
+    found = tuple(p for p in PRECISIONS if p in chip.peak_flops)
+    if not found:
+        raise ParameterError(
+            f"precision: {chip.name} has dense peaks for {', '.join(chip.peak_flops)}; give --precision"
+        )
+    return found
 
 
 def _finite(limit: float) -> float | None:

@@ -156,7 +156,8 @@ def published(source: str) -> Published:
             if path is None or not _has_weights(path):
                 raise
             unknown = str(error)
-    found = checkpoints.read_checkpoint(source if path is None else path, config and config.architecture)
+    stored = source if path is None else place if path.name in SIDE_FILES else path
+    found = checkpoints.read_checkpoint(stored, config and config.architecture)
     if config is None and found is None:
         raise ParameterError(f"model = {str(source)[-60:]!r} is not allowed: it holds neither config.json nor weights")
     name = config.architecture.name if config else path.resolve().parent.name if path.is_file() else path.resolve().name

@@ -6,6 +6,10 @@ is allowed, so that a chapter, a scenario and the command line refuse the same v
 
 from __future__ import annotations
 
+import ast
+import difflib
+import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +72,12 @@ def _number(
 PARAMETERS: dict[str, Parameter] = {
     "a100_list_usd_per_hour": _number("USD/GPU-hour", "list price of an A100 with 80 GB", 0, 100),
     "acceptance": _number("fraction", "chance that a drafted token is accepted", 0, 1),
+    "acceptance_is": Parameter(
+        str,
+        "",
+        "conditional: given that all before it were; drafted: accepted ÷ drafted, as engines log it",
+        choices=("conditional", "drafted"),
+    ),
     "a100_usd_per_hour": _number("USD/GPU-hour", "rental price of an A100", 0, 100),
     "bandwidth_efficiency": _number("fraction", "share of the peak memory bandwidth that decode reaches", 0, 1),
     "batch": Parameter(int, "sequence", "sequences that one decode step advances", 1, 1_000_000),
@@ -135,6 +145,9 @@ PARAMETERS: dict[str, Parameter] = {
 def validate(**values: Any) -> None:
     """Check the parameters of a chapter; the first that is not allowed stops it with one clear line.
 
+    In a notebook it also sees what was injected beside them: a name that the book does not know stops the chapter, for
+    it is most likely misspelt; one that other chapters have is said to be not taken.
+
     Raises
     ------
     ParameterError
@@ -142,5 +155,31 @@ def validate(**values: Any) -> None:
     """
     for name, value in values.items():
         if name not in PARAMETERS:
-            raise ParameterError(f"{name} is not a parameter of the book: see lib/llm_economics/parameters.py")
+            raise ParameterError(f"{name} is not a parameter of the book: see lib/llm_economics/facts/parameters.py")
         PARAMETERS[name].check(name, value)
+    _refuse_strangers(inspect.currentframe().f_back.f_globals.get("In", ()), values)
+
+
+def _refuse_strangers(cells: Iterable[str], taken: dict[str, Any]) -> None:
+    """What papermill injected beside the parameters; ``cells`` are the sources that the notebook has run."""
+    for name, value in _injected(cells).items():
+        if name in taken:
+            continue
+        if name in PARAMETERS:
+            print(f"{name} = {value} was not taken: this chapter has no such parameter")
+            continue
+        near = difflib.get_close_matches(name, [*taken, *PARAMETERS], n=3, cutoff=0.6)
+        hint = f"nearest are {', '.join(dict.fromkeys(near))}" if near else f"it has {', '.join(taken)}"
+        raise ParameterError(f"{name} = {value[:60]} is not allowed: it is no parameter of this chapter; {hint}")
+
+
+def _injected(cells: Iterable[str]) -> dict[str, str]:
+    """Names and values of the cells that papermill puts behind the parameters: they begin with a comment of its own."""
+    found = {}
+    for source in cells:
+        if not isinstance(source, str) or not source.startswith("# Parameters"):
+            continue
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                found[node.targets[0].id] = ast.unparse(node.value)
+    return found

@@ -4,12 +4,18 @@ A small model drafts ``draft_tokens`` tokens, the large one verifies them in one
 the accepted prefix and adds one token of its own. Formulas after Leviathan, Kalman and
 Matias (2023); each drafted token is accepted with the same probability, independently.
 
+Two numbers are called acceptance. The formulas take the **conditional** one: the chance that a drafted token is
+accepted given that all before it were. Engines log the **drafted share**, accepted ÷ drafted tokens, which is lower,
+since what stands behind a refusal is drafted and never accepted. :func:`drafted_share` and
+:func:`acceptance_from_share` convert.
+
 Every function stops with a one-line ``ParameterError`` where an input is out of range.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llm_economics.formulas.elementwise import check_range, maximum, where
@@ -24,6 +30,32 @@ def expected_tokens(acceptance, draft_tokens):
     near_one = missing < 1e-6  # the quotient loses its digits there; second order of the geometric sum instead
     series = (draft_tokens + 1) * (1 - draft_tokens * missing / 2)
     return where(near_one, series, (1 - acceptance ** (draft_tokens + 1)) / where(near_one, 1.0, missing))
+
+
+def drafted_share(acceptance, draft_tokens):
+    """Accepted ÷ drafted tokens, as engines log it, of a conditional acceptance: (expected tokens - 1) ÷ g."""
+    check_range("draft_tokens", draft_tokens, 1)
+    return (expected_tokens(acceptance, draft_tokens) - 1) / draft_tokens
+
+
+def acceptance_from_share(share: float, draft_tokens: float) -> float:
+    """Conditional acceptance of which engines log ``share``, accepted ÷ drafted tokens; by bisection."""
+    check_range("share", share, 0, 1)
+    return _bisected(lambda acceptance: drafted_share(acceptance, draft_tokens) < share)
+
+
+def acceptance_by_position(accepted: Sequence[float]) -> tuple[float, ...]:
+    """Conditional acceptance at each position of a draft, of the shares that an engine logs by position.
+
+    Those count every draft: the share at a position is the product of the conditional ones up to it. Nothing is known
+    of a position behind one that is never accepted; 0 stands there.
+    """
+    before, found = 1.0, []
+    for share in accepted:
+        check_range("accepted", share, 0, before)
+        found.append(share / before if before else 0.0)
+        before = share
+    return tuple(found)
 
 
 def speedup(acceptance, draft_tokens, draft_cost, verify_cost=1.0):
@@ -55,10 +87,15 @@ def acceptance_for(wanted_speedup: float, draft_tokens: float, draft_cost: float
     check_range("draft_tokens", draft_tokens, 1)
     if speedup(1.0, draft_tokens, draft_cost, verify_cost) < wanted_speedup:
         return math.inf
+    return _bisected(lambda acceptance: speedup(acceptance, draft_tokens, draft_cost, verify_cost) < wanted_speedup)
+
+
+def _bisected(too_low: Callable[[float], bool]) -> float:
+    """The least acceptance that is not too low."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        if speedup(middle, draft_tokens, draft_cost, verify_cost) < wanted_speedup:
+        if too_low(middle):
             low = middle
         else:
             high = middle
