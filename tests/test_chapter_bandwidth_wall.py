@@ -123,7 +123,7 @@ def test_verdicts_and_where_they_flip():
 
 def test_the_overhead_of_a_library_exceeds_the_reading_only_where_many_cards_share_a_model():
     row = run(CHAPTER)[0]["serve-011"]
-    assert row["verdict"] == "holds if" and row["reason"].endswith("Holds if many cards share the model.")
+    assert row["verdict"] == "holds if" and row["condition"] == "many cards share the model"
     weights = 2 * (12 * 44 * 6144**2 + 51200 * 6144)  # byte of the 20B
     more_ms = {1: 5609 - 560, 2: 3532 - 358, 4: 2438 - 248, 8: 2053 - 212}  # 180 tokens more
     overhead = {n: ms / 1e3 / 180 * n * 2.039e12 / weights - 1 for n, ms in more_ms.items()}

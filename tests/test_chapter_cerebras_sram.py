@@ -113,7 +113,7 @@ def test_every_claim_of_the_chapter_has_a_verdict():
     ("claim", "parameter", "below", "above"),
     [
         ("cerebras-001", "gpu_tokens_per_second", "holds if", "fails"),
-        ("cerebras-019", "h100_bandwidth_tb_per_s", "fails", "holds"),
+        ("cerebras-019", "h100_bandwidth_tb_per_s", "fails", "holds if"),
         ("cerebras-027", "h100_bandwidth_tb_per_s", "holds", "fails"),
         ("cerebras-029", "small_chip_mb", "holds if", "fails"),
         ("cerebras-040", "h100_usd_per_hour", "fails", "holds"),
@@ -155,7 +155,7 @@ def test_small_chips_are_named_as_the_assumption():
     groq = facts.fact("cerebras_groq", "LPU_v1_sram", "MB")
     assert groq == DEFAULTS["small_chip_mb"]
     claim = default_run()[0]["cerebras-029"]
-    assert claim["verdict"] == "holds if" and "one like Groq's" in claim["reason"]
+    assert claim["verdict"] == "holds if" and "one like Groq's" in claim["condition"]
     assert claim["computed_value"] == pytest.approx(44e9 / (groq * 1e6), rel=1e-5)
     for mb, wanted in ((200.0, "fails"), (209.0, "fails"), (210.0, "holds if"), (231.0, "holds if"), (232.0, "fails")):
         assert run(CHAPTER, small_chip_mb=mb)[0]["cerebras-029"]["verdict"] == wanted, mb

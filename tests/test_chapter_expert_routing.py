@@ -138,7 +138,7 @@ def product3(items):
 def test_verdicts_and_where_they_flip():
     verdicts, _ = run(CHAPTER)
     assert len(verdicts) == 7
-    assert verdicts["serve-034"]["verdict"] == verdicts["serve-039"]["verdict"] == "holds"
+    assert (verdicts["serve-034"]["verdict"], verdicts["serve-039"]["verdict"]) == ("holds", "adds up")
     assert run(CHAPTER, routed_tokens=9)[0]["serve-034"]["verdict"] == "fails"
     at = verdicts["serve-039"]["flips_at"]
     assert at["parameter"] == "large_batch_tokens" and at["value"] == pytest.approx(4080)

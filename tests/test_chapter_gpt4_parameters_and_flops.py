@@ -103,7 +103,7 @@ def test_the_numbers_of_the_argument():
     assert results["community_4x8b_total"]["value"] == pytest.approx(24.9e9, rel=2e-3)
     found = {name: row["verdict"] for name, row in verdicts.items()}
     assert found["gpt4-013"] == found["gpt4-015"] == "unit slip"
-    assert found["gpt4-004"] == found["gpt4-012"] == "holds"
+    assert found["gpt4-003"] == found["gpt4-004"] == found["gpt4-012"] == "adds up"
     assert found["gpt4-001"] == found["gpt4-033"] == found["gpt4-040"] == found["gpt4-042"] == "holds if"
     low, high = results["widths_that_print_both"]["value"]
     assert low < 10752 < high and not [d for d in range(128, 20000, 128) if low <= d < high and d != 10752]
@@ -129,7 +129,7 @@ def test_more_experts_help_less_the_larger_the_model():
 
 def test_the_other_rumour_flips_the_active_count():
     verdicts, _ = run(CHAPTER, gpt4_experts=8, gpt4_expert_parameters=220e9)
-    assert verdicts["gpt4-004"]["verdict"] == "holds"
+    assert verdicts["gpt4-004"]["verdict"] == "adds up"
     assert verdicts["gpt4-012"]["verdict"] == "fails"
     assert verdicts["gpt4-013"]["verdict"] == "fails"
 

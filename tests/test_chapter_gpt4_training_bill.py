@@ -125,7 +125,7 @@ def test_serving_is_measured_in_the_tokens_of_the_model_that_serves():
     for changes in ({}, {"gpt4_train_tokens": 6e12}):
         verdicts, results = run(CHAPTER, **changes)
         assert results["served_per_trained_for_twice"]["value"] == pytest.approx(0.715, abs=5e-4)
-        assert "at least 0.715 times the tokens that it was itself trained on" in verdicts["gpt4-031"]["reason"]
+        assert "at least 0.715 times the tokens that it was itself trained on" in verdicts["gpt4-031"]["condition"]
         assert verdicts["gpt4-031"]["flips_at"].endswith("= 0.715")
 
 
@@ -150,25 +150,29 @@ def test_the_verdicts():
     found = {name: row["verdict"] for name, row in verdicts.items()}
     assert len(found) == 42
     assert {name for name, verdict in found.items() if verdict == "fails"} == {
-        "train-020", "train-025", "train-011", "train-005", "gpt4-021", "gpt4-023", "gpt4-024",
+        "train-011", "train-005", "gpt4-021", "gpt4-023", "gpt4-024",
     }  # fmt: skip
     assert found["gpt4-027"] == "cannot be tested" and found["gpt4-031"] == "holds if"
-    assert "H100 PCIe" in verdicts["train-023"]["reason"] and "$4.03 to $5" in verdicts["train-023"]["reason"]
-    assert found["train-016"] == "holds" and found["train-024"] == "holds if" and found["train-x01"] == "answered"
+    assert "H100 PCIe" in verdicts["train-023"]["condition"] and "$4.03 to $5" in verdicts["train-023"]["reason"]
+    assert found["train-015"] == found["train-020"] == found["train-025"] == "adds up"
+    assert (
+        found["train-016"] == found["train-022"] == "cannot be tested"
+        and found["train-024"] == "holds if"
+        and found["train-x01"] == "answered"
+    )
 
 
 @pytest.mark.parametrize(
     ("claim", "parameter", "below", "above"),
     [
-        ("train-020", "a100_usd_per_hour", "fails", "holds"),
-        ("train-025", "h100_usd_per_hour", "holds", "fails"),
-        ("train-016", "gpt4_train_gpus", "holds", "fails"),
-        ("train-015", "gpt4_train_gpus", "holds", "fails"),
+        ("train-020", "a100_usd_per_hour", "fails", "adds up"),
+        ("train-025", "h100_usd_per_hour", "adds up", "fails"),
+        ("train-015", "gpt4_train_gpus", "adds up", "fails"),
         ("train-009", "gpt4_batch_tokens", "holds if", "fails"),
-        ("train-010", "gpt4_expert_parameters", "holds", "fails"),
-        ("train-011", "gpt4_expert_parameters", "holds", "fails"),
+        ("train-010", "gpt4_expert_parameters", "adds up", "fails"),
+        ("train-011", "gpt4_expert_parameters", "adds up", "fails"),
         ("gpt4-022", "gpt4_train_tokens", "holds if", "fails"),
-        ("gpt4-029", "gpt4_batch_tokens", "holds", "fails"),
+        ("gpt4-029", "gpt4_batch_tokens", "adds up", "fails"),
         ("train-002", "h100_usd_per_hour", "fails", "holds"),
     ],
 )

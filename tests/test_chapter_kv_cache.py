@@ -111,7 +111,7 @@ def test_the_fullest_card_holds_whole_layers_heads_and_sequences():
 
 def test_multi_head_attention_does_not_pay_at_eight_bits_either():
     verdicts, results = run(CHAPTER, weight_format="int8")
-    assert verdicts["serve-051"]["verdict"] == "holds if" and "eight bits or more" in verdicts["serve-051"]["reason"]
+    assert verdicts["serve-051"]["verdict"] == "holds if" and "eight bits or more" in verdicts["serve-051"]["condition"]
     assert results["usd_per_1k_multi_head"]["value"] > 0.06
 
 
@@ -125,8 +125,8 @@ def test_every_claim_of_the_chapter_has_a_verdict():
     [
         ("serve-029", "head_size", "holds if", "fails", None),
         ("serve-030", "head_size", "holds if", "fails", None),
-        ("serve-045", "batch", "holds", "fails", 1),
-        ("serve-050", "context_tokens", "fails", "holds", None),
+        ("serve-045", "batch", "adds up", "fails", 1),
+        ("serve-050", "context_tokens", "fails", "holds if", None),
         ("serve-051", "a100_usd_per_hour", "fails", "holds if", 1e-6),
     ],
 )

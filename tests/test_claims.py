@@ -215,7 +215,7 @@ def test_a_true_false_test_names_what_would_flip_it(ledger_of):
     found = judge(
         "t-1", "x", reason="Why.", uses="definition", holds=claims.tested(lambda n: n > 0, flip={"n": 0}, n=1)
     )
-    assert found.basis["flip"] == {"n": 0} and found.basis["flips"] and found.flips_at == "n = 0"
+    assert found.basis["flip"] == {"n": "0"} and found.basis["flips"] and found.flips_at == "n = 0"
     never = judge(
         "t-1", "x", reason="Why.", uses="definition", holds=claims.tested(lambda n: n > 0, flip={"n": 2}, n=1)
     )

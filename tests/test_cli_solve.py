@@ -61,13 +61,13 @@ def test_a_number_is_found_on_both_sides_of_the_default(tmp_path):
     folder = chapter(tmp_path, "mfu: float = 0.4  # share", "9000 * (mfu / 0.4) ** 2")
     found = solving.solve(CHAPTER, "mfu", CLAIM, folder=folder)
     assert [(point.verdict_below, point.verdict_above) for point in found.flips] == [
-        ("holds", "fails"),
-        ("fails", "holds"),
+        ("adds up", "fails"),
+        ("fails", "adds up"),
     ]
     for point, cards in zip(found.flips, (high, low), strict=True):
         assert 9000 * (point.value / 0.4) ** 2 == pytest.approx(cards, rel=4e-6)
         assert point.from_default == pytest.approx(point.value / 0.4 - 1)
-    assert found.high == 1 and found.low == pytest.approx(4e-4) and found.verdict == "holds"
+    assert found.high == 1 and found.low == pytest.approx(4e-4) and found.verdict == "adds up"
 
 
 def test_whole_numbers_end_at_neighbours(tmp_path):
@@ -83,7 +83,7 @@ def test_choices_are_listed_one_by_one(tmp_path):
     cards = '{"bf16": 9000, "fp8": 4500, "fp32": 1 / 0 if weight_format == "fp32" else 0}.get(weight_format, 20000)'
     folder = chapter(tmp_path, 'weight_format: str = "bf16"  # format', cards)
     found = solving.solve(CHAPTER, "weight_format", CLAIM, folder=folder)
-    assert found.choices["bf16"] == "holds" and found.choices["fp8"] == "fails" and found.choices["fp32"] is None
+    assert found.choices["bf16"] == "adds up" and found.choices["fp8"] == "fails" and found.choices["fp32"] is None
     assert set(found.choices) == set(notebooks.parameter("weight_format").choices) and found.flips == ()
     with pytest.raises(ParameterError, match="weight_format is a choice"):
         solving.solve(CHAPTER, "weight_format", CLAIM, low=1, folder=folder)
