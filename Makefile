@@ -6,7 +6,7 @@ SUMMARIES := chapters/contradictions.ipynb chapters/how-to-read.ipynb chapters/s
 CHAPTERS := $(filter-out $(SUMMARIES),$(wildcard chapters/*.ipynb))
 JOBS ?= 2
 
-.PHONY: help book test lab outputs lint lock clean
+.PHONY: help book pdf test lab outputs lint lock clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -19,6 +19,9 @@ book: $(READY)  ## build the site into _build/html; a failed build leaves the la
 	@cp -R _build/staging/_build/html _build/html
 	@rm -rf _build/html.old
 	@echo "open _build/html/index.html"
+
+pdf: book  ## print the whole book through Chromium into _build/the-price-of-a-token.pdf
+	$(BIN)/python -m llm_economics.site.paper _build/html _build/the-price-of-a-token.pdf
 
 test: $(READY)  ## run every test: formulas, data, notebooks, site
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder

@@ -36,10 +36,12 @@ class Tile:
 
     def html(self) -> str:
         """A link to the chapter that shows all of it."""
+        texts = (self.chapter, self.who, self.claimed.text, self.found.text, self.says)
+        chapter, who, claimed, found, says = map(escape, texts)
         return (
-            f'<a class="tile" href="chapters/{escape(self.chapter)}.html"><span class="tile-who">{escape(self.who)}</span>'
-            f'<span class="tile-found"><s>{escape(self.claimed.text)}</s> <strong>{escape(self.found.text)}</strong></span>'
-            f'{spark(self.claimed, self.found)}<span class="tile-says">{escape(self.says)}</span></a>'
+            f'<a class="tile" href="chapters/{chapter}.html"><span class="tile-who">{who}</span>'
+            f'<span class="tile-found"><s>{claimed}</s> <strong>{found}</strong></span>'
+            f'{spark(self.claimed, self.found)}<span class="tile-says">{says}</span></a>'
         )
 
 
@@ -51,7 +53,7 @@ def spark(claimed: Span, found: Span) -> str:
     return (
         '<svg class="spark" viewBox="0 0 160 28" role="img" '
         f'aria-label="claimed {escape(claimed.text)}, found {escape(found.text)}"><path d="M4 14h152"/>'
-        f'{_mark(claimed, across, "claimed")}{_mark(found, across, "found")}</svg>'
+        f"{_mark(claimed, across, 'claimed')}{_mark(found, across, 'found')}</svg>"
     )
 
 
@@ -68,7 +70,10 @@ class Tiles:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         text = "\n".join(f"{tile.who}: {tile.claimed.text} → {tile.found.text}. {tile.says}" for tile in self.tiles)
-        return {"text/html": f'<div class="tiles">{"".join(tile.html() for tile in self.tiles)}</div>', "text/plain": text}
+        return {
+            "text/html": f'<div class="tiles">{"".join(tile.html() for tile in self.tiles)}</div>',
+            "text/plain": text,
+        }
 
 
 def tiles(found: Iterable[Tile]) -> Tiles:

@@ -42,11 +42,32 @@ def set_aside(app: Any, doctree: nodes.document, page: str) -> None:
     for node in list(doctree.findall(nodes.raw)):
         if node.get("book_picture"):
             _swap(node, _pictures(app, page, node["book_picture"], node["book_alt"]))
+    _offer_rerun(doctree, page)
     content = {"code": code, "figures": {name: charts.interactive(spec) for name, spec in specs.items()}}
     path = Path(app.outdir) / PAGES / f"{page}.js"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     path.write_text(f"window.bookPage = {text};\n", encoding="utf-8")
+
+
+def _offer_rerun(doctree: nodes.document, page: str) -> None:
+    """At the end of a chapter with assumptions, the command that runs it again; the page adds what a reader has set."""
+    tables = [node for node in doctree.findall(nodes.raw) if 'class="assumptions"' in node.astext()]
+    sections = [
+        node
+        for section in doctree.findall(nodes.section)
+        for node in section.children
+        if isinstance(node, nodes.section)
+    ]
+    if not tables or not sections:
+        return
+    command = f"llm-economics run {page.rsplit('/', 1)[-1]}"
+    html = (
+        '<div class="book-rerun"><p>The command that runs this chapter with the values set on this page:</p>'
+        f'<pre tabindex="0">{escape(command)}</pre></div>'
+    )
+    last = [node for node in sections if node.parent is sections[0].parent][-1]
+    last.append(nodes.raw("", html, format="html"))
 
 
 def _is_code(node: nodes.Node) -> bool:

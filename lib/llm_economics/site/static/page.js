@@ -101,6 +101,42 @@
   }
   code();
 
+  // The command that runs a chapter again, with what a reader has set: handles of figures, and values typed here.
+  const rerun = find(".book-rerun");
+  if (rerun) {
+    const command = find("pre", rerun);
+    const plain = command.textContent;
+    const rows = all("table.assumptions tbody tr").map((row) => ({ name: row.id.replace("assumption-", ""), cells: row.cells }));
+    const write = function () {
+      const query = new URLSearchParams(location.search);
+      const set = rows.filter((row) => query.has(row.name)).map((row) => ` -p ${row.name}=${quoted(query.get(row.name))}`);
+      command.textContent = plain + set.join("");
+    };
+    const quoted = (text) => (/^[\w.+-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
+    const box = document.createElement("details");
+    const list = document.createElement("div");
+    list.className = "book-values";
+    box.append(Object.assign(document.createElement("summary"), { textContent: "Set values for the command" }), list);
+    box.addEventListener("toggle", function () {
+      if (list.childNodes.length) { return; }
+      for (const { name, cells } of rows) {
+        const field = Object.assign(document.createElement("input"), { type: "text", placeholder: cells[1].textContent, value: new URLSearchParams(location.search).get(name) || "" });
+        field.addEventListener("input", function () {
+          const now = new URLSearchParams(location.search);
+          if (field.value.trim()) { now.set(name, field.value.trim()); } else { now.delete(name); }
+          history.replaceState(null, "", location.pathname + (now.toString() ? "?" + now : "") + location.hash);
+          write();
+        });
+        const label = document.createElement("label");
+        label.append(cells[0].textContent + (cells[2].textContent ? `, ${cells[2].textContent}` : ""), field);
+        list.append(label);
+      }
+    });
+    rerun.append(box);
+    document.addEventListener("book-moved", write);
+    write();
+  }
+
   // Commands can be copied.
   for (const block of all("div.highlight-bash, div.highlight-console, .book-rerun")) {
     if (!navigator.clipboard) { break; }
