@@ -25,7 +25,7 @@ HOUSE = {
     "evidence": (3, "calibration memory search deployments services offers scores sensitivity results readers measured"),
     "book": (3, "support judging claims openings tiles drawing figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
-    "site": (4, "mathml charts openings outputs aside sharing weight paper"),
+    "site": (4, "mathml charts numbers openings outputs aside sharing weight paper"),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]

@@ -154,7 +154,8 @@ def verdict(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Elem
         f'<span class="verdict-badge is-{kind}">{escape(row["verdict"])}</span></p>'
         f'<p class="verdict-statement">{escape(row["statement"])}</p><dl class="verdict-numbers simple">{grid}</dl>'
     )
-    card += nodes.raw("", head, format="html")
+    record = {"name": row["id"], "value": row.get("computed_value"), "unit": unit, "says": row["statement"]}
+    card += nodes.raw("", head, format="html", book_record=record)
     reason = nodes.container(classes=["verdict-reason"])
     text = MimeData("text/markdown", row.get("reason") or "", cell_metadata=data.cell_metadata, line=data.line)
     reason += renderer.render_markdown(text)
@@ -163,20 +164,16 @@ def verdict(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Elem
 
 
 def result(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
-    """One small line with the name, value and unit of a result."""
-    note = row.get("note") or row.get("text") or ""
-    html = (
-        f'<p class="book-result"><code>{escape(row["name"])}</code> = '
-        f"<strong>{escape(_value(row['value'], 4))}</strong> {escape(row.get('unit') or '')}"
-        f"{f' <span>{escape(note)}</span>' if note else ''}</p>"
-    )
-    return [nodes.raw("", html, format="html")]
+    """Nothing to be seen: numbers of the text that are this result show where they come from."""
+    record = {"name": row["name"], "value": row["value"], "unit": row.get("unit") or "", "says": row.get("note") or ""}
+    return [nodes.raw("", "", format="html", book_record=record)]
 
 
 def opening(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
     """The two parts of a chapter's opening, between which its figure comes."""
     made = Opening(**row)
-    return [nodes.raw("", html, format="html", opening=True) for html in (made.head(), made.foot())]
+    parts = (made.head(), made.foot())
+    return [nodes.raw("", html, format="html", opening=True, book_result=made.result) for html in parts]
 
 
 def mark_verdict_cells(app: Any, doctree: nodes.document) -> None:

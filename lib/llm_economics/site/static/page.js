@@ -101,6 +101,41 @@
   }
   code();
 
+  // What stands behind a number: shown beside it while it is pointed at, focused or tapped.
+  const note = document.createElement("div");
+  note.className = "book-note";
+  note.id = "book-note";
+  note.setAttribute("role", "tooltip");
+  note.hidden = true;
+  document.body.append(note);
+  let asks = null;
+  async function explain(number) {
+    asks = number;
+    const about = (await window.bookAside()).notes[Number(number.dataset.note)];
+    if (asks !== number || !about) { return; }
+    const lines = [["strong", about.value], ["span", about.says], ["code", about.formula && about.formula.slice(0, 400)],
+      ["span", about.inputs && about.inputs.length ? "hangs on " + about.inputs.map(assumed).join("; ") : ""],
+      ...(about.sources || []).map((source) => ["small", source]), ["small", about.name]];
+    note.replaceChildren(...lines.filter(([, text]) => text).map(([tag, text]) => Object.assign(document.createElement(tag), { textContent: text })));
+    note.hidden = false;
+    number.setAttribute("aria-describedby", note.id);
+    const at = number.getBoundingClientRect();
+    const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - note.offsetWidth - 8));
+    const above = at.bottom + note.offsetHeight + 8 > innerHeight && at.top > note.offsetHeight + 8;
+    note.style.left = `${left + scrollX}px`;
+    note.style.top = `${(above ? at.top - note.offsetHeight - 6 : at.bottom + 6) + scrollY}px`;
+  }
+  function assumed(name) {
+    const row = document.getElementById("assumption-" + name);
+    return row ? `${row.cells[0].textContent} (${row.cells[1].textContent} ${row.cells[2].textContent})`.replace(" )", ")") : name;
+  }
+  const quiet = function () { asks = null; note.hidden = true; };
+  for (const number of all(".noted")) {
+    for (const kind of ["mouseenter", "focus", "click"]) { number.addEventListener(kind, () => explain(number)); }
+    for (const kind of ["mouseleave", "blur"]) { number.addEventListener(kind, quiet); }
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") { quiet(); } });
+
   // The command that runs a chapter again, with what a reader has set: handles of figures, and values typed here.
   const rerun = find(".book-rerun");
   if (rerun) {
