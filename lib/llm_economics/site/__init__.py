@@ -69,6 +69,7 @@ def _configure(app: Any, config: Any) -> None:
 
 def _start_bundle(app: Any) -> None:
     """Let another process make the Vega bundle while the pages are built; it takes seconds."""
+    app.env.book_entries = getattr(app.env, "book_entries", {})
     app.book_bundle, app.book_waiting, app.book_heads = None, {}, {}
     if app.builder.format == "html" and not (Path(app.outdir) / "_static" / VEGA).exists():
         app.book_bundle = subprocess.Popen([sys.executable, "-c", _BUNDLE], stdout=subprocess.PIPE)
@@ -87,6 +88,7 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         aside.draw(app.book_waiting)
         sharing.write_claims(Path(app.outdir), Path(app.srcdir) / "chapters")
+        sharing.write_search(app, Path(app.outdir), Path(app.srcdir) / "chapters")
         sharing.write_sitemap(app)
         _slim(Path(app.outdir))
 
@@ -109,6 +111,7 @@ def _share(app: Any, doctree: nodes.document, page: str) -> None:
     """Head and picture of a page, from its tree while its figures are still in it."""
     if app.builder.format == "html":
         title = app.env.titles[page].astext()
+        app.env.book_entries[page] = sharing.entries(title, doctree)
         app.book_heads[page] = sharing.head(app, page, title, doctree)
         sharing.draw_card(app, page, title, doctree)
 

@@ -148,6 +148,36 @@ def _cell(value: Any) -> Any:
     )
 
 
+def write_search(app: Any, outdir: Path, folder: Path) -> None:
+    """What the search field looks through: pages, sections, figures and claims, each with its address."""
+    found = [
+        {"kind": kind, "title": title, "at": f"{app.builder.get_target_uri(page)}{anchor}", "page": page_title}
+        for page, (page_title, entries) in sorted(app.env.book_entries.items())
+        if page in app.env.all_docs
+        for kind, title, anchor in entries
+    ]
+    at = {name: app.builder.get_target_uri(name) for name in app.env.all_docs}
+    for row in claims.scorecard(folder):
+        page = f"chapters/{row['chapter']}"
+        if page in at:
+            title = f"{row['id']}: {row['statement']} ({row['verdict']})"
+            found.append({"kind": "claim", "title": title, "at": f"{at[page]}#{row['id']}", "page": row["chapter"]})
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    (outdir / "_static" / "entries.js").write_text(f"window.bookEntries = {text};\n", encoding="utf-8")
+
+
+def entries(title: str, doctree: nodes.document) -> tuple[str, list[tuple[str, str, str]]]:
+    """Kind, title and anchor of a page's sections and figures."""
+    found = [("page", title, "")]
+    for section in list(doctree.findall(nodes.section))[1:]:
+        found.append(("section", section.next_node(nodes.title).astext(), f"#{section['ids'][0]}"))
+    for node in doctree.findall(nodes.raw):
+        if node.get("book_chart"):
+            figure = node["book_chart"]
+            found.append(("figure", charts.title_of(figure["spec"]), f"#{figure['id']}"))
+    return title, found
+
+
 def write_sitemap(app: Any) -> None:
     """``sitemap.xml``, where the site has an address."""
     if not app.config.html_baseurl:

@@ -101,6 +101,20 @@
   }
   code();
 
+  // Formulas that are too wide shrink; what still scrolls sideways can be reached with the keyboard.
+  function fit() {
+    for (const box of all(".math-scroll, .bd-article .text_html")) {
+      box.style.fontSize = "";
+      const ratio = box.clientWidth / box.scrollWidth;
+      if (ratio < 0.995 && box.matches(".math-scroll")) { box.style.fontSize = `${Math.max(60, Math.floor(97 * ratio))}%`; }
+      if (box.scrollWidth > box.clientWidth) { box.tabIndex = 0; } else { box.removeAttribute("tabindex"); }
+    }
+  }
+  let fitting = 0;
+  const later = () => { cancelAnimationFrame(fitting); fitting = requestAnimationFrame(fit); };
+  window.addEventListener("resize", later);
+  later();
+
   // What stands behind a number: shown beside it while it is pointed at, focused or tapped.
   const note = document.createElement("div");
   note.className = "book-note";
