@@ -5,7 +5,7 @@ UV := $(shell command -v uv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 JOBS ?= 2
 
-.PHONY: help book test lab outputs lint lock clean
+.PHONY: help book pdf test lab outputs lint lock clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -18,6 +18,9 @@ book: .venv/.ready-site  ## build the site into _build/html; a failed build leav
 	@cp -R _build/staging/_build/html _build/html
 	@rm -rf _build/html.old
 	@echo "open _build/html/index.html"
+
+pdf: book  ## print the whole book through Chromium into _build/the-price-of-a-token.pdf
+	$(BIN)/python -m llm_economics.site.paper _build/html _build/the-price-of-a-token.pdf
 
 test: .venv/.ready-test  ## run every test: formulas, data, notebooks, site
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder

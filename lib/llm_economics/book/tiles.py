@@ -36,10 +36,12 @@ class Tile:
 
     def html(self) -> str:
         """A link to the chapter that shows all of it."""
+        texts = (self.chapter, self.who, self.claimed.text, self.found.text, self.says)
+        chapter, who, claimed, found, says = map(escape, texts)
         return (
-            f'<a class="tile" href="chapters/{escape(self.chapter)}.html"><span class="tile-who">{escape(self.who)}</span>'
-            f'<span class="tile-found"><s>{escape(self.claimed.text)}</s> <strong>{escape(self.found.text)}</strong></span>'
-            f'{spark(self.claimed, self.found)}<span class="tile-says">{escape(self.says)}</span></a>'
+            f'<a class="tile" href="chapters/{chapter}.html"><span class="tile-who">{who}</span>'
+            f'<span class="tile-found"><s>{claimed}</s> <strong>{found}</strong></span>'
+            f'{spark(self.claimed, self.found)}<span class="tile-says">{says}</span></a>'
         )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from html import escape
 from importlib.metadata import version
@@ -20,7 +19,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.errors import ExtensionError
 
-from llm_economics.site import aside, ledger, mathml, weight
+from llm_economics.site import aside, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
 
@@ -41,6 +40,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("doctree-read", mark_verdict_cells)
     app.connect("doctree-read", raise_opening)
     app.connect("doctree-resolved", ledger.gather, priority=800)
+    app.connect("doctree-resolved", _share, priority=890)
     app.connect("doctree-resolved", aside.set_aside, priority=900)
     app.connect("html-page-context", _page, priority=900)
     app.connect("build-finished", _finish_bundle, priority=900)  # after the theme has written its own
@@ -70,7 +70,8 @@ def _configure(app: Any, config: Any) -> None:
 
 def _start_bundle(app: Any) -> None:
     """Let another process make the Vega bundle while the pages are built; it takes seconds."""
-    app.book_bundle, app.book_waiting = None, {}
+    app.env.book_entries = getattr(app.env, "book_entries", {})
+    app.book_bundle, app.book_waiting, app.book_heads = None, {}, {}
     if app.builder.format == "html" and not (Path(app.outdir) / "_static" / VEGA).exists():
         app.book_bundle = subprocess.Popen([sys.executable, "-c", _BUNDLE], stdout=subprocess.PIPE)
 
@@ -87,6 +88,9 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
             raise ExtensionError("vl_convert could not make the Vega bundle")
     if error is None and app.builder.format == "html":
         aside.draw(app.book_waiting)
+        sharing.write_claims(Path(app.outdir), Path(app.srcdir) / "chapters")
+        sharing.write_search(app, Path(app.outdir), Path(app.srcdir) / "chapters")
+        sharing.write_sitemap(app)
         _slim(Path(app.outdir))
 
 
@@ -102,6 +106,15 @@ def _slim(outdir: Path) -> None:
     scripts = [path.read_text(encoding="utf-8") for path in sorted((HERE / "static").glob("*.js"))]
     (static / "site.css").write_text(weight.one_sheet(static, pages, scripts), encoding="utf-8")
     weight.clear(static)
+
+
+def _share(app: Any, doctree: nodes.document, page: str) -> None:
+    """Head and picture of a page, from its tree while its figures are still in it."""
+    if app.builder.format == "html":
+        title = app.env.titles[page].astext()
+        app.env.book_entries[page] = sharing.entries(title, doctree)
+        app.book_heads[page] = sharing.head(app, page, title, doctree)
+        sharing.draw_card(app, page, title, doctree)
 
 
 def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
@@ -121,7 +134,9 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
     body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     context["body"] = _banner(app.config.book_banner, context["pathto"]) + name_cells(body)
-    context["metatags"] = context.get("metatags", "") + _description(doctree)
+    title = app.env.titles[page].astext() if page in app.env.titles else ""
+    context["about"] = sharing.about(app, page, title) if title else None
+    context["metatags"] = context.get("metatags", "") + app.book_heads.get(page, "")
     own = {path.name for path in (HERE / "static").glob("*.js")}
     allowed = own | (set(weight.SEARCH_SCRIPTS) if page == "search" else set())
     context["script_files"] = [script for script in context["script_files"] if _file_name(script) in allowed]
@@ -129,13 +144,6 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
 
 def _file_name(script: Any) -> str:
     return str(getattr(script, "filename", "") or "").rsplit("/", 1)[-1]
-
-
-def _description(doctree: nodes.document | None) -> str:
-    """What search engines and previews show of a page: the beginning of its first paragraph."""
-    first = "" if doctree is None else next((part.astext() for part in doctree.findall(nodes.paragraph)), "")
-    text = textwrap.shorten(first, 300, placeholder=" …")
-    return f'<meta name="description" content="{escape(text)}" />' if text else ""
 
 
 def _banner(banner: Mapping[str, str], pathto: Callable[[str], str]) -> str:

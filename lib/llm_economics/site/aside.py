@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from docutils import nodes
 
 from llm_economics.book import drawing
-from llm_economics.site import charts
+from llm_economics.site import charts, numbers
 
 PAGES = "_static/pages"
 PICTURES = "_static/figures"
@@ -42,11 +43,60 @@ def set_aside(app: Any, doctree: nodes.document, page: str) -> None:
     for node in list(doctree.findall(nodes.raw)):
         if node.get("book_picture"):
             _swap(node, _pictures(app, page, node["book_picture"], node["book_alt"]))
-    content = {"code": code, "figures": {name: charts.interactive(spec) for name, spec in specs.items()}}
+    _offer_rerun(doctree, page)
+    content = {
+        "notes": _take_notes(app, doctree, page),
+        "code": code,
+        "figures": {name: charts.interactive(spec) for name, spec in specs.items()},
+    }
     path = Path(app.outdir) / PAGES / f"{page}.js"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     path.write_text(f"window.bookPage = {text};\n", encoding="utf-8")
+
+
+def _offer_rerun(doctree: nodes.document, page: str) -> None:
+    """At the end of a chapter with assumptions, the command that runs it again; the page adds what a reader has set."""
+    tables = [node for node in doctree.findall(nodes.raw) if 'class="assumptions"' in node.astext()]
+    sections = [
+        node
+        for section in doctree.findall(nodes.section)
+        for node in section.children
+        if isinstance(node, nodes.section)
+    ]
+    if not tables or not sections:
+        return
+    command = f"llm-economics run {page.rsplit('/', 1)[-1]}"
+    html = (
+        '<div class="book-rerun"><p>The command that runs this chapter with the values set on this page:</p>'
+        f'<pre tabindex="0">{escape(command)}</pre></div>'
+    )
+    last = [node for node in sections if node.parent is sections[0].parent][-1]
+    last.append(nodes.raw("", html, format="html"))
+
+
+def _take_notes(app: Any, doctree: nodes.document, page: str) -> list[dict[str, Any]]:
+    """What stands behind the page's numbers; those numbers in its sentences are marked."""
+    raws = list(doctree.findall(nodes.raw))
+    records = [node["book_record"] for node in raws if node.get("book_record")]
+    source = Path(app.env.doc2path(page))
+    if not records or source.suffix != ".ipynb":
+        return []
+    chapter = numbers.read(json.loads(source.read_text(encoding="utf-8"))["cells"])
+    forms = [numbers.printed(record["value"], record["unit"]) for record in records]
+    used = numbers.mark(doctree, forms)
+    names = [record["name"] for record in records]
+    for node in raws:
+        if node.get("book_result") in names and "opening-number" in node.astext():
+            place = names.index(node["book_result"])
+            used.add(place)
+            html = re.sub(r'(<p class="opening-number">)(.*?)(</p>)', partial(_noted, place), node.astext())
+            node.parent.replace(node, nodes.raw("", html, format="html"))
+    return [numbers.note(chapter, **record) if i in used else {} for i, record in enumerate(records)]
+
+
+def _noted(place: int, found: re.Match[str]) -> str:
+    return f"{found[1]}{numbers.noted(found[2], place)}{found[3]}"
 
 
 def _is_code(node: nodes.Node) -> bool:

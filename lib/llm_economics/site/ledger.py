@@ -27,7 +27,9 @@ def verdict(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Elem
     card["names"].append(nodes.fully_normalize_name(row["id"]))
     renderer.renderer.document.note_explicit_target(card, card)
     card["book_verdict"] = row
-    card += nodes.raw("", f"<details>{_summary(row, basis)}{_numbers(row, basis)}", format="html")
+    unit = "" if row.get("unit") in (None, "unstated", "text") else row["unit"]
+    record = {"name": row["id"], "value": row.get("computed_value"), "unit": unit, "says": row["statement"]}
+    card += nodes.raw("", f"<details>{_summary(row, basis)}{_numbers(row, basis)}", format="html", book_record=record)
     reason = nodes.container(classes=["verdict-reason"])
     text = MimeData("text/markdown", row.get("reason") or "", cell_metadata=data.cell_metadata, line=data.line)
     reason += renderer.render_markdown(text)

@@ -51,7 +51,7 @@ def visit_block(translator: Any, node: nodes.math_block) -> None:
     """Write a displayed formula, with number and link if it is labelled."""
     translator.body.append(translator.starttag(node, "div", CLASS="math math-block"))
     formula = convert(_environment(node.astext()), "block")
-    translator.body.append(f'<div class="math-scroll" tabindex="0">{formula}</div>')
+    translator.body.append(f'<div class="math-scroll">{formula}</div>')
     if node["number"]:
         translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
         translator.add_permalink_ref(node, "Link to this equation")

@@ -14,7 +14,7 @@ from llm_economics.book.claims import RESULT_MIME
 from llm_economics.book.judging import BASIS_MIME, VERDICT_MIME, VERDICTS
 from llm_economics.book.openings import OPENING_MIME, Opening
 from llm_economics.site import charts
-from llm_economics.site.ledger import slug, value, verdict
+from llm_economics.site.ledger import slug, verdict
 
 CHART_MIME = "application/vnd.vegalite.v5+json"
 
@@ -126,20 +126,16 @@ def _has_own(renderer: Any, data: Any) -> bool:
 
 
 def result(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
-    """One small line with the name, value and unit of a result."""
-    note = row.get("note") or row.get("text") or ""
-    html = (
-        f'<p class="book-result"><code>{escape(row["name"])}</code> = '
-        f"<strong>{escape(value(row['value'], 4))}</strong> {escape(row.get('unit') or '')}"
-        f"{f' <span>{escape(note)}</span>' if note else ''}</p>"
-    )
-    return [nodes.raw("", html, format="html")]
+    """Nothing to be seen: numbers of the text that are this result show where they come from."""
+    record = {"name": row["name"], "value": row["value"], "unit": row.get("unit") or "", "says": row.get("note") or ""}
+    return [nodes.raw("", "", format="html", book_record=record)]
 
 
 def opening(renderer: Any, data: Any, row: Mapping[str, Any]) -> list[nodes.Element]:
     """The two parts of a chapter's opening, between which its figure comes."""
     made = Opening(**row)
-    return [nodes.raw("", html, format="html", opening=True) for html in (made.head(), made.foot())]
+    parts = (made.head(), made.foot())
+    return [nodes.raw("", html, format="html", opening=True, book_result=made.result) for html in parts]
 
 
 def mark_verdict_cells(app: Any, doctree: nodes.document) -> None:

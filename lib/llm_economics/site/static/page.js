@@ -101,6 +101,91 @@
   }
   code();
 
+  // Formulas that are too wide shrink; what still scrolls sideways can be reached with the keyboard.
+  function fit() {
+    for (const box of all(".math-scroll, .bd-article .text_html")) {
+      box.style.fontSize = "";
+      const ratio = box.clientWidth / box.scrollWidth;
+      if (ratio < 0.995 && box.matches(".math-scroll")) { box.style.fontSize = `${Math.max(60, Math.floor(97 * ratio))}%`; }
+      if (box.scrollWidth > box.clientWidth) { box.tabIndex = 0; } else { box.removeAttribute("tabindex"); }
+    }
+  }
+  let fitting = 0;
+  const later = () => { cancelAnimationFrame(fitting); fitting = requestAnimationFrame(fit); };
+  window.addEventListener("resize", later);
+  later();
+
+  // What stands behind a number: shown beside it while it is pointed at, focused or tapped.
+  const note = document.createElement("div");
+  note.className = "book-note";
+  note.id = "book-note";
+  note.setAttribute("role", "tooltip");
+  note.hidden = true;
+  document.body.append(note);
+  let asks = null;
+  async function explain(number) {
+    asks = number;
+    const about = (await window.bookAside()).notes[Number(number.dataset.note)];
+    if (asks !== number || !about) { return; }
+    const lines = [["strong", about.value], ["span", about.says], ["code", about.formula && about.formula.slice(0, 400)],
+      ["span", about.inputs && about.inputs.length ? "hangs on " + about.inputs.map(assumed).join("; ") : ""],
+      ...(about.sources || []).map((source) => ["small", source]), ["small", about.name]];
+    note.replaceChildren(...lines.filter(([, text]) => text).map(([tag, text]) => Object.assign(document.createElement(tag), { textContent: text })));
+    note.hidden = false;
+    number.setAttribute("aria-describedby", note.id);
+    const at = number.getBoundingClientRect();
+    const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - note.offsetWidth - 8));
+    const above = at.bottom + note.offsetHeight + 8 > innerHeight && at.top > note.offsetHeight + 8;
+    note.style.left = `${left + scrollX}px`;
+    note.style.top = `${(above ? at.top - note.offsetHeight - 6 : at.bottom + 6) + scrollY}px`;
+  }
+  function assumed(name) {
+    const row = document.getElementById("assumption-" + name);
+    return row ? `${row.cells[0].textContent} (${row.cells[1].textContent} ${row.cells[2].textContent})`.replace(" )", ")") : name;
+  }
+  const quiet = function () { asks = null; note.hidden = true; };
+  for (const number of all(".noted")) {
+    for (const kind of ["mouseenter", "focus", "click"]) { number.addEventListener(kind, () => explain(number)); }
+    for (const kind of ["mouseleave", "blur"]) { number.addEventListener(kind, quiet); }
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") { quiet(); } });
+
+  // The command that runs a chapter again, with what a reader has set: handles of figures, and values typed here.
+  const rerun = find(".book-rerun");
+  if (rerun) {
+    const command = find("pre", rerun);
+    const plain = command.textContent;
+    const rows = all("table.assumptions tbody tr").map((row) => ({ name: row.id.replace("assumption-", ""), cells: row.cells }));
+    const write = function () {
+      const query = new URLSearchParams(location.search);
+      const set = rows.filter((row) => query.has(row.name)).map((row) => ` -p ${row.name}=${quoted(query.get(row.name))}`);
+      command.textContent = plain + set.join("");
+    };
+    const quoted = (text) => (/^[\w.+-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
+    const box = document.createElement("details");
+    const list = document.createElement("div");
+    list.className = "book-values";
+    box.append(Object.assign(document.createElement("summary"), { textContent: "Set values for the command" }), list);
+    box.addEventListener("toggle", function () {
+      if (list.childNodes.length) { return; }
+      for (const { name, cells } of rows) {
+        const field = Object.assign(document.createElement("input"), { type: "text", placeholder: cells[1].textContent, value: new URLSearchParams(location.search).get(name) || "" });
+        field.addEventListener("input", function () {
+          const now = new URLSearchParams(location.search);
+          if (field.value.trim()) { now.set(name, field.value.trim()); } else { now.delete(name); }
+          history.replaceState(null, "", location.pathname + (now.toString() ? "?" + now : "") + location.hash);
+          write();
+        });
+        const label = document.createElement("label");
+        label.append(cells[0].textContent + (cells[2].textContent ? `, ${cells[2].textContent}` : ""), field);
+        list.append(label);
+      }
+    });
+    rerun.append(box);
+    document.addEventListener("book-moved", write);
+    write();
+  }
+
   // Commands can be copied.
   for (const block of all("div.highlight-bash, div.highlight-console, .book-rerun")) {
     if (!navigator.clipboard) { break; }
