@@ -15,6 +15,7 @@ from llm_economics.formulas import architecture, serving
 from llm_economics.formulas.architecture import Architecture, parameters, stacked
 from llm_economics.formulas.blocks import (
     Block,
+    CompressedAttention,
     Dense,
     Experts,
     GroupedAttention,
@@ -26,7 +27,15 @@ from llm_economics.formulas.blocks import (
 )
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Accelerator, Link, System
-from llm_economics.formulas.recurrences import Mamba, RecurrentUnit
+from llm_economics.formulas.recurrences import (
+    DeltaNet,
+    KimiDelta,
+    LightningAttention,
+    Mamba,
+    Mamba2,
+    RecurrentUnit,
+    ShortConvolution,
+)
 
 HIDDEN = 64
 CHIP = Accelerator("chip", 80e9, 3.35e12, {"bf16": 1e15})
@@ -45,7 +54,7 @@ def values(block: Block) -> int:
     return sum(reach.values for reach in block.reaches)
 
 
-ALONE = {  # block: matrices, other parameters, cache values a token, state values
+ALONE = {  # block: matrices, other parameters, cache values a token, state values (16 bits, FP32)
     "multi-head": (GroupedAttention(heads=4, kv_heads=4, head_dim=10), 4 * 64 * 40, 0, 80, 0),
     "grouped": (GroupedAttention(heads=4, kv_heads=2, head_dim=10), 2 * 64 * (40 + 20), 0, 40, 0),
     "biases": (
@@ -76,14 +85,67 @@ ALONE = {  # block: matrices, other parameters, cache values a token, state valu
         64 * 256 + 128 * 4 + 128 * 19 + 3 * 128 + 128 * 64,
         128 * 8 + 128 + 128 + 3 + 16 + 128,
         0,
-        128 * 12,
+        (128 * 4, 128 * 8),
     ),
     "recurrent": (
         RecurrentUnit(width=96, n_blocks=4, conv_width=4),
         3 * 64 * 96 + 2 * 96 * 24 + 96 * 4,
         6 * 96 + 64,
         0,
-        96 * 4,
+        (96 * 3, 96),
+    ),
+    "mamba 2": (
+        Mamba2(heads=8, head_dim=16, groups=2, state_size=8, conv_width=4),
+        64 * (2 * 128 + 32 + 8) + 160 * 4 + 128 * 64,
+        3 * 8 + 160 + 128,
+        0,
+        (160 * 4, 128 * 8),
+    ),
+    "delta": (
+        DeltaNet(key_heads=2, value_heads=4, key_dim=6, value_dim=10, conv_width=4),
+        64 * (24 + 40 + 40 + 8) + 64 * 4 + 40 * 64,
+        4 + 4 + 10,
+        0,
+        (64 * 4, 4 * 6 * 10),
+    ),
+    "delta with a decay a feature": (
+        KimiDelta(heads=3, head_dim=6, conv_width=4),
+        4 * 64 * 18 + 3 * 18 * 4 + 2 * (64 * 6 + 6 * 18) + 64 * 3,
+        18 + 3 + 6,
+        0,
+        (3 * 18 * 4, 3 * 36),
+    ),
+    "lightning": (LightningAttention(heads=4, head_dim=10), 5 * 64 * 40, 40, 0, (4 * 100, 0)),
+    "convolution": (ShortConvolution(taps=3, width=64), 4 * 64 * 64 + 64 * 3, 0, 0, (64 * 3, 0)),
+    "keys that are values": (
+        GroupedAttention(heads=4, kv_heads=2, head_dim=10, source="keys", value_dim=10, gate="head"),
+        64 * (40 + 20 + 40 + 4),
+        0,
+        40,
+        0,
+    ),
+    "indexed": (
+        LatentAttention(
+            heads=4, rank=20, nope=6, rope=2, value_dim=5, query_rank=12, index_heads=3, index_dim=8, index_tokens=16
+        ),
+        64 * 12 + 12 * 32 + 64 * 22 + 20 * 4 * 11 + 20 * 64 + 12 * 24 + 64 * 8 + 64 * 3,
+        20 + 12 + 16,
+        30,
+        0,
+    ),
+    "compressed": (
+        CompressedAttention(heads=4, head_dim=16, query_rank=20, output_rank=6, output_groups=2, window=40, ratio=128),
+        64 * 20 + 20 * 64 + 64 * 16 + 64 * 6 + 12 * 64 + 2 * 64 * 16,
+        20 + 16 + 4 + 128 * 16 + 16,
+        16 + 16 / 128,
+        0,
+    ),
+    "latent experts": (
+        Experts(width=30, experts=8, per_token=2, gated=False, latent=20, extra_choices=3),
+        11 * 64 + 2 * 64 * 20 + 8 * 2 * 20 * 30,
+        0,
+        0,
+        0,
     ),
     "gated": (Dense(width=100), 3 * 64 * 100, 0, 0, 0),
     "plain": (Dense(width=100, gated=False, bias=True), 2 * 64 * 100, 100 + 64, 0, 0),
@@ -101,7 +163,7 @@ ALONE = {  # block: matrices, other parameters, cache values a token, state valu
 def test_each_block_alone(name):
     block, matrix, other, cache, state = ALONE[name]
     assert (matrices(block), others(block)) == (matrix, other)
-    assert (values(block), block.state_values) == (cache, state)
+    assert (values(block), (block.state_values, block.wide_state_values)) == (cache, state or (0, 0))
     names = [weight.name for weight in block.weights(HIDDEN)]
     assert len(names) == len(set(names))
     assert all(weight.columns == 1 or weight.rows for weight in block.weights(HIDDEN))
@@ -207,7 +269,7 @@ def test_own_blocks_are_counted():
     full = architecture.forward_flops_per_token(arch, 10_000, "full_context")
     assert weights == 2 * architecture.matmul_parameters(arch)
     attended = 16 * 4096 * (2 * 10_000 + 4 * 32) + 8 * 4 * 4096 * 1024
-    assert full - weights == attended + 16 * 6 * 4096
+    assert full - weights == attended + 16 * 6 * 4096 + 8 * 2 * 8192 * 16
     assert arch.shares["pairs"] == (4096,)
 
 
@@ -222,7 +284,7 @@ def test_own_blocks_are_served():
         assert step.flops == pytest.approx(4 * flops)
         read = serving.prefill(model, EIGHT, 1, context).flops
         assert read == pytest.approx(context * architecture.forward_flops_per_token(arch, context, "causal"))
-    assert model.state_bytes == architecture.mixer_state_bytes(arch) == 2 * (16 * 40_960 + 8 * 8192 * 20)
+    assert model.state_bytes == architecture.mixer_state_bytes(arch) == 2 * 16 * 40_960 + 8 * 8192 * (16 * 4 + 4 * 2)
     with_state, without = (serving.decode(m, EIGHT, 64, 0, links=False) for m in (model, replace(model, state_bytes=0)))
     assert with_state.bytes_read - without.bytes_read == pytest.approx(64 * model.state_bytes)
     held = serving.capacity(model, EIGHT, 64, 5000)

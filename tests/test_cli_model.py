@@ -238,14 +238,14 @@ def test_what_does_not_fit_is_counted_and_the_rest_is_named(file):
 def test_states_count_and_only_attention_attends(file):
     path = file(PUBLISHED["Jamba-v0.1"]["config"])
     found = answer(path, "--context", 65536, "--batch", 1024, "--system", "H100")
-    state = 1024 * 28 * 8192 * 20 * 2
+    state = 1024 * 28 * 8192 * (16 * 4 + 4 * 2)
     cache = 1024 * 65536 * 4 * 2 * 8 * 128 * 2
     row = next(row for row in found["systems"] if row["system"] == "HGX H100")
     t, p = row["tensor"], row["pipeline"]
     fullest = -(-32 // p) / 32
     assert (found["checkpoint"]["bytes"] / t + cache / min(t, 8) + state / t) * fullest <= most(80 * 2**30, 4096)
     flops = found["forward_flops_per_token"]
-    assert flops["full_context"] - flops["weights"] == 4 * 4 * 32 * 128 * 65536
+    assert flops["full_context"] - flops["weights"] == 4 * 4 * 32 * 128 * 65536 + 28 * 2 * 8192 * 16
 
 
 def test_table_for_people(file):

@@ -34,7 +34,17 @@ OUT = Path(__file__).parents[2] / "lib" / "llm_economics" / "checkpoints" / "con
 
 NESTED = ("attn_config", "ffn_config")
 # What no count rests on.
-UNUSED = ("dropout", "_token_id", "initializer", "_eps", "epsilon", "use_cache", "_coef", "_softcapping", "output_")
+UNUSED = (
+    "dropout",
+    "_token_id",
+    "initializer",
+    "_eps",
+    "epsilon",
+    "use_cache",
+    "_coef",
+    "_softcapping",
+    "output_router",
+)
 # Read by a class's __post_init__ without being one of its fields.
 PATTERN = {"gemma3_text": {"sliding_window_pattern": 6}}
 SPELLINGS = {"falcon": {"n_embed": "hidden_size"}, "bloom": {"n_embed": "hidden_size"}}

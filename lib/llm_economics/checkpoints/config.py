@@ -65,6 +65,7 @@ class Fields:
     def __init__(self, model_type: str, given: Mapping[str, Any], notes: list[str]) -> None:
         table = _table(model_type)
         self.model_type, self.defaults, self.notes = model_type, table["defaults"], notes
+        self.classless = model_type in REMOTE and "like" not in REMOTE[model_type]
         self.nullable = {*table["nullable"], "num_experts_per_tok"}
         self.spellings: dict[str, list[str]] = {}
         for alias, field in table["aliases"].items():

@@ -117,6 +117,12 @@ _FIRST = ("llama", "mistral", "mixtral", "qwen2", "qwen3_moe", "gemma3_text", "d
 # ---------------------------------------------------------------------------------------------------------------------
 # Configurations of several parts
 
+_ALIASES = {
+    "minimax_m3": "minimax_m3_vl",
+    "qwen2_5_omni": "qwen2_5_omni_thinker",
+    "qwen3_omni_moe": "qwen3_omni_moe_thinker",
+}
+"""Types that files have and classes of several parts do not."""
 _INSIDE = ("thinker_config", "text_config", "llm_config", "language_config")
 _NO_PART = ("quantization_config", "generation_config", "compression_config")
 
@@ -124,14 +130,15 @@ _NO_PART = ("quantization_config", "generation_config", "compression_config")
 def _language_model(given: dict[str, Any], notes: list[str]) -> tuple[dict[str, Any], list[str], bool | None]:
     """The language model inside; the names of the other parts; whether the outer configuration ties its tables."""
     outer_type, table = given.get("model_type"), outer_classes()
-    if isinstance(outer_type, str) and outer_type in REFUSED:
+    if not isinstance(outer_type, str):
+        outer_type = None
+    elif outer_type in REFUSED:
         raise refused("model_type", outer_type, REFUSED[outer_type])
-    alias = {"minimax_m3": "minimax_m3_vl", "qwen2_5_omni": "qwen2_5_omni_thinker"}.get(outer_type, outer_type)
-    alias = {"qwen3_omni_moe": "qwen3_omni_moe_thinker"}.get(alias, alias)
+    alias = _ALIASES.get(outer_type, outer_type)
     inside = next((key for key in _INSIDE if key in given), None)
     if _known(outer_type) and not (inside and isinstance(given.get(inside), Mapping) and alias in table):
         return given, [], None
-    if not isinstance(alias, str) or (alias not in table and inside is None):
+    if alias not in table and inside is None:
         return given, [], None
     rule = table.get(alias, {"text": None, "defaults": {}, "tied_by": "unknown", "tied": None})
     flat = inside is None and any(key in given for key in ("num_hidden_layers", "hidden_size"))
@@ -144,11 +151,13 @@ def _language_model(given: dict[str, Any], notes: list[str]) -> tuple[dict[str, 
         return _language_model({"model_type": f"{outer_type}_thinker", **inner}, notes)
     inner = dict(inner)
     if flat:
-        inner.pop("model_type")
+        inner.pop("model_type", None)
     if inner.get("model_type") is None:
         if rule["text"] is None:
             raise refused(f"{inside}.model_type", None, f"{outer_type} is not known, so the file must name it")
         inner["model_type"] = rule["text"]
+    if not isinstance(inner["model_type"], str):
+        raise refused("model_type", inner["model_type"], "it must be a word")
     if inner["model_type"] in table and not _known(inner["model_type"]):
         inner["model_type"] = table[inner["model_type"]]["text"]
     parts = [

@@ -759,7 +759,9 @@ def inkling(f: Fields, second: bool = False, loop: bool = False) -> Family:
     start, end, passes = 0, 0, 1
     if loop:
         start, end = f.whole("loop_layer_index_start", 0), f.whole("loop_layer_index_end", 0)
-        passes = f.whole("loop_num_passes")
+        passes = f.whole("loop_num_passes", high=1000)
+        if not start < end <= s.layers:
+            raise refused("loop_layer_index_end", end, f"it must lie above {start} and within the {s.layers} layers")
     width = f.whole("moe_intermediate_size")
     if second:
         routed: Block = experts(f, "n_routed_experts", width)
@@ -780,7 +782,6 @@ def inkling(f: Fields, second: bool = False, loop: bool = False) -> Family:
         sink = n_shared if f.flag("shared_expert_sink") else 0
         routed = experts(f, "n_routed_experts", width, shared_width=n_shared * width, extra_choices=sink)
         routed = Several((routed, Listed(listed=(vector("mlp.gate.global_scale", "router", 1),))))
-    block = f.whole("n_layers_per_attn_res_block") if second else 0
 
     def mixer(word: str) -> Listed:
         heads, kv_heads, dim = shapes[word]
@@ -852,7 +853,6 @@ def inkling(f: Fields, second: bool = False, loop: bool = False) -> Family:
     order = [entry(i) for i in range(s.layers)]
     if loop:
         order[end:end] = [entry(i, False) for _ in range(passes - 1) for i in range(start, end)]
-    del block
     rows = f.maybe("unpadded_vocab_size") if second else None
     ends = [vector("model.embed_norm", "norms", s.hidden)]
     if second:

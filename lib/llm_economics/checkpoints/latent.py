@@ -313,6 +313,8 @@ def deepseek_v4(f: Fields) -> Family:
         return _HEAVY if i < 2 or i % 2 == 0 else _SPARSE
 
     rates = f.value("compress_rates") or {}
+    if not isinstance(rates, dict):
+        raise refused("compress_rates", rates, "it must be a JSON object")
     rates = {_SPARSE: f.extra("compress_rate_csa", 4), _HEAVY: f.extra("compress_rate_hca", 128)} | dict(rates)
     if rates != {_SPARSE: 4, _HEAVY: 128}:
         raise refused("compress_rates", rates, "only 4 and 128 tokens to a vector are counted")

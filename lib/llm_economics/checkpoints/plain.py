@@ -130,12 +130,12 @@ def dory(f: Fields) -> Family:
     """Normalised weights without norms; layers in the middle run several times and keep a cache for each."""
     s = base(f)
     biases, bias = both_biases(f), f.flag("mlp_bias")
-    first, loops = f.whole("n_input_layers", 0), f.whole("n_recurrent_loops")
-    last = f.extra("n_output_layers", None, 0)
+    first, loops = f.whole("n_input_layers", 0), f.whole("n_recurrent_loops", high=1000)
+    last = f.whole("n_output_layers", 0)
     middle = f.maybe("n_recurrent_layers", 0)
-    if "mlp" in (f.given.get("layer_types") or ()):
+    listed = f.given.get("layer_types")
+    if isinstance(listed, list) and "mlp" in listed:
         raise refused("layer_types", "mlp", "layers of attention and MLP apart are not read")
-    last = 8 if last is None else last
     middle = s.layers - first - last if middle is None else middle
     if middle < 0 or first + middle + last < 1:
         raise refused("n_input_layers", first, f"there are {s.layers} layers")
@@ -169,7 +169,7 @@ def hrm_text(f: Fields) -> Family:
     """Two stacks of layers that take turns, H cycles of L steps of one and a step of the other; no weights in norms."""
     s = base(f)
     biases, bias = both_biases(f), f.flag("mlp_bias")
-    high, low = f.whole("H_cycles"), f.whole("L_cycles")
+    high, low = f.whole("H_cycles", high=100), f.whole("L_cycles", high=100)
     stacked_layers = f.maybe("num_layers_per_stack") or s.layers
     blocks = (attention(s, gate="value", **biases), Dense(width=s.width, bias=bias))
     runs = stacked_layers * high * (low + 1)
@@ -468,8 +468,8 @@ def qwen2_moe(f: Fields) -> Family:
     return decoder(f, qkv_bias="qkv_bias", window=reach, sparse=_by_step_if_any, expert=_gated_shared)
 
 
-def _by_step_if_any(f: Fields, s: Sizes) -> list[bool]:
-    return by_step(f, s) if f.whole("num_experts", 0) else [False] * s.layers
+def _by_step_if_any(f: Fields, s: Sizes, usual: tuple[int, ...] = ()) -> list[bool]:
+    return by_step(f, s, usual) if f.whole("num_experts", 0) else [False] * s.layers
 
 
 def _gated_shared(f: Fields, s: Sizes) -> Experts:
@@ -695,8 +695,6 @@ def laguna(f: Fields) -> Family:
 
 def flint(f: Fields) -> Family:
     """Sinks, norms of queries and keys, windows but in the first two, every fourth and the last layer."""
-    if f.given.get("mlp_only_layers") is None:
-        f.given["mlp_only_layers"] = [0, 1]
 
     def reach(f: Fields, s: Sizes) -> list[int | None]:
         return layer_windows(f, s.layers, lambda i: not (i < 2 or i % 4 == 1 or i == s.layers - 1))
@@ -705,7 +703,8 @@ def flint(f: Fields) -> Family:
         shared = f.whole("shared_expert_intermediate_size", 0)
         return experts(f, "num_experts", f.whole("moe_intermediate_size"), shared_width=shared)
 
-    return decoder(f, **_BIASES, sinks=True, qk_norm="head", window=reach, sparse=_by_step_if_any, expert=routed)
+    sparse = partial(_by_step_if_any, usual=(0, 1))
+    return decoder(f, **_BIASES, sinks=True, qk_norm="head", window=reach, sparse=sparse, expert=routed)
 
 
 def mimo_v2_flash(f: Fields) -> Family:

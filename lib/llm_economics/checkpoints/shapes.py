@@ -53,10 +53,30 @@ def grouped(f: Fields, s: Sizes, kv_heads: str, heads: str = "num_attention_head
     return s
 
 
-STRICT = frozenset(
-    "llama gemma2 gemma3_text gpt_neox exaone internlm3 iquestcoder cosmos3_edge_text cwm vaultgemma hyperclovax "
-    "hrm_text muse_spark_text muse_glimmer_text arcee jais2 aria_text gemma3n_text deepseek_v2 minicpm3 stablelm grok-1".split()
-)
+STRICT = {
+    "llama",
+    "gemma2",
+    "gemma3_text",
+    "gpt_neox",
+    "exaone",
+    "internlm3",
+    "iquestcoder",
+    "cosmos3_edge_text",
+    "cwm",
+    "vaultgemma",
+    "hyperclovax",
+    "hrm_text",
+    "muse_spark_text",
+    "muse_glimmer_text",
+    "arcee",
+    "jais2",
+    "aria_text",
+    "gemma3n_text",
+    "deepseek_v2",
+    "minicpm3",
+    "stablelm",
+    "grok-1",
+}
 """Model types whose classes refuse heads that do not divide the hidden size."""
 
 
@@ -66,7 +86,8 @@ def base(f: Fields, width: str | None = "intermediate_size") -> Sizes:
     s.width = f.whole(width) if width else None
     s.head_dim = f.maybe("head_dim") if "head_dim" in f.defaults else f.extra("head_dim")
     s = divided(s, strict=f.model_type in STRICT)
-    return grouped(f, s, "num_key_value_heads") if "num_key_value_heads" in f.defaults else s
+    has_groups = f.classless or "num_key_value_heads" in f.defaults
+    return grouped(f, s, "num_key_value_heads") if has_groups else s
 
 
 def attention(s: Sizes, **switches: Any) -> GroupedAttention:
@@ -151,11 +172,11 @@ def switched_windows(f: Fields, n_layers: int, sliding: Callable[[int], bool]) -
     return layer_windows(f, n_layers, sliding) if f.flag("use_sliding_window") else [None] * n_layers
 
 
-def whole_numbers(f: Fields, name: str) -> list[int]:
-    """A list of whole numbers; null is none."""
+def whole_numbers(f: Fields, name: str, usual: tuple[int, ...] = ()) -> list[int]:
+    """A list of whole numbers; null is the usual ones."""
     found = f.value(name) if name in f.defaults else f.given.get(name)
     if found is None:
-        return []
+        return list(usual)
     if not isinstance(found, list) or any(isinstance(i, bool) or not isinstance(i, int) for i in found):
         raise refused(name, found, "it must be a list of whole numbers")
     f.used[name] = found
@@ -182,10 +203,10 @@ def with_shared(f: Fields, number: str, shared: str, width: str = "moe_intermedi
     return experts(f, number, each, shared_width=n_shared * each, **switches)
 
 
-def by_step(f: Fields, s: Sizes) -> list[bool]:
-    """Experts in every ``decoder_sparse_step``-th layer, but not in ``mlp_only_layers``."""
+def by_step(f: Fields, s: Sizes, usual: tuple[int, ...] = ()) -> list[bool]:
+    """Experts in every ``decoder_sparse_step``-th layer, but not in ``mlp_only_layers`` (null: the usual ones)."""
     step = f.whole("decoder_sparse_step") if "decoder_sparse_step" in f.defaults else 1
-    dense = whole_numbers(f, "mlp_only_layers")
+    dense = whole_numbers(f, "mlp_only_layers", usual)
     return [(i + 1) % step == 0 and i not in dense for i in range(s.layers)]
 
 

@@ -144,6 +144,7 @@ class _Case:
 
     def counts(self) -> dict[str, Any]:
         """What holds on any system."""
+        from llm_economics import facts
         from llm_economics.formulas import architecture as counts
         from llm_economics.formulas.hardware import BYTES_PER_VALUE
 
@@ -165,7 +166,10 @@ class _Case:
             "memory_share": self.share,
             "total_parameters": count.total,
             "active_parameters": count.active,
+            "parts": config.parts if config else {"text": count.total},
+            "max_context": facts.models.most_context(published),
             "kv_bytes_per_token": _whole(counts.kv_bytes_per_token(architecture)),
+            "kv_bytes_per_token_long": _whole(counts.kv_bytes_per_token_long(architecture)),
             "state_bytes_per_sequence": _whole(counts.state_bytes_per_sequence(architecture)),
             "forward_flops_per_token": flops,
             "weight_bytes": {name: _whole(count.total * size) for name, size in BYTES_PER_VALUE.items()},
@@ -318,6 +322,11 @@ def _digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
 
 
+def _beyond(answer: dict[str, Any]) -> str:
+    long = answer["kv_bytes_per_token_long"]
+    return "" if long == answer["kv_bytes_per_token"] else f", {long:,} B beyond every window"
+
+
 def _table(answer: dict[str, Any]) -> str:
     kind = answer["model_type"] or ("data/models.csv" if answer["systems"] else "files")
     lines = [f"{answer['name']} ({kind})"]
@@ -334,8 +343,8 @@ def _facts(answer: dict[str, Any]) -> dict[str, str]:
     return {
         "parameters": f"{answer['total_parameters']:,} in all, {answer['active_parameters']:,} active",
         "values alone": ", ".join(f"{_si(size, 'B')} {name}" for name, size in answer["weight_bytes"].items()),
-        "KV cache": f"{answer['kv_bytes_per_token']:,} B a token in BF16",
-        "state": f"{answer['state_bytes_per_sequence']:,} B a sequence (windows when full, states) in BF16",
+        "KV cache": f"{answer['kv_bytes_per_token']:,} B a token in BF16{_beyond(answer)}",
+        "state": f"{answer['state_bytes_per_sequence']:,} B a sequence (windows when full in BF16, recurrent states FP32)",
         "FLOP a token": f"{_si(flops['weights'], 'FLOP')} for the weights; with attention at {context:,} tokens "
         f"{_si(flops['causal'], 'FLOP')} on average, {_si(flops['full_context'], 'FLOP')} for the last",
         "defaulted": ", ".join(answer["defaulted"]) or "nothing",

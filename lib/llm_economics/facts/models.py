@@ -419,10 +419,15 @@ def _learned_positions(model: Published) -> int | None:
     rows = model.architecture.learned_positions
     if not rows:
         return None
-    offset = (
-        _OFFSET if model.name.lower().startswith("opt") or (model.config and model.config.model_type == "opt") else 0
-    )
-    return rows - offset
+    if model.config is not None and model.config.max_context:
+        return min(rows, model.config.max_context)
+    return rows - (_OFFSET if model.name.lower().startswith("opt") else 0)
+
+
+def most_context(model: Published) -> int | None:
+    """Positions that a model has or was made for; None where nothing says it."""
+    learned = _learned_positions(model)
+    return learned or model.positions or (model.config.max_context if model.config is not None else None)
 
 
 def is_leaked(name: str) -> bool:

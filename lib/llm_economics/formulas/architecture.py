@@ -388,6 +388,12 @@ def kv_bytes_per_token(arch: Architecture, bytes_per_value=2.0):
     return sum([reach.values for reach in arch.reaches]) * bytes_per_value
 
 
+def kv_bytes_per_token_long(arch: Architecture, bytes_per_value=2.0):
+    """The same above every window: what a token adds for good."""
+    check_range("bytes_per_value", bytes_per_value, 0, open_low=True)
+    return sum([reach.values for reach in arch.reaches if reach.window is None]) * bytes_per_value
+
+
 def kv_bytes(arch: Architecture, context, batch=1, bytes_per_value=2.0):
     """Bytes of the KV cache of ``batch`` sequences of ``context`` tokens each, before any sharding.
 

@@ -75,8 +75,8 @@ class Mamba(Block):
 
     @property
     def state_flops(self) -> int:
-        """The input goes into every state, and every state is read."""
-        return 4 * self.width * self.state_size
+        """Every state is read; what goes into it is scaled value by value."""
+        return 2 * self.width * self.state_size
 
     @property
     def shares(self) -> dict[str, int]:
