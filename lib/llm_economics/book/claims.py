@@ -262,6 +262,17 @@ def scorecard(folder: Path | None = None) -> list[dict[str, Any]]:
     return [found.get(claim.id) or verdict_of(claim, **blank).record() for claim in ledger().values()]
 
 
+def counts(rows: Iterable[Mapping[str, Any]]) -> Any:
+    """How many statements of each article came to each outcome (:data:`OUTCOMES`), as a frame, with sums."""
+    import pandas as pd
+
+    card = pd.DataFrame([(row["article"], outcome_of(row["verdict"])) for row in rows], columns=["article", "outcome"])
+    order = [name for name in OUTCOMES if name in set(card.outcome)]
+    table = pd.crosstab(card.article, card.outcome)[order].assign(total=lambda frame: frame.sum(axis=1))
+    table.loc["all five"] = table.sum()
+    return table.rename_axis(index=None, columns=None)
+
+
 def table_html(rows: Iterable[Mapping[str, Any]]) -> str:
     """The scorecard as an HTML table; the identifier of an answered claim links to its verdict in the built site."""
     from html import escape
@@ -271,16 +282,19 @@ def table_html(rows: Iterable[Mapping[str, Any]]) -> str:
         link = f'<a href="{row["chapter"]}.html#{row["id"]}">{row["id"]}</a>'
         yield link if answered else row["id"]
         yield escape(row["verdict"])
-        yield escape(row["statement"])
+        condition = in_words(row).removeprefix(row["verdict"]).lstrip(": ") if row["condition"] else ""
+        condition = f"if {condition}" if row["verdict"] == "holds if" else condition
+        yield escape(row["statement"]) + (f" <em>{escape(condition)}</em>" if condition else "")
         yield escape(stated_value(row))
         yield escape(text_of(row["computed_value"]))
+        yield escape(row["support"] or "")
+        yield "" if row["factor_apart"] is None else f"{row['factor_apart']:,.3g}"
 
-    heads = ("claim", "verdict", "statement", "stated", "computed")
+    heads = ("claim", "verdict", "statement", "stated", "found", "support", "apart")
     head_row = "".join(f'<th scope="col">{head}</th>' for head in heads)
     body = "".join(
-        f'<tr data-article="{row["article"]}" data-verdict="{row["verdict"]}" data-chapter="{row["chapter"]}">'
-        + "".join(f"<td>{cell}</td>" for cell in cells(row))
-        + "</tr>"
+        f'<tr data-article="{row["article"]}" data-verdict="{row["verdict"]}" data-chapter="{row["chapter"]}" '
+        f'data-apart="{row["factor_apart"] or 0:.6g}">' + "".join(f"<td>{cell}</td>" for cell in cells(row)) + "</tr>"
         for row in rows
     )
     return f'<table class="dataframe scorecard"><thead><tr>{head_row}</tr></thead><tbody>{body}</tbody></table>'

@@ -35,6 +35,14 @@
     ...picker("Article", "article", "all five"), ...picker("Verdict", "verdict", "any"),
     element("label", { htmlFor: search.id, textContent: "Search" }), search, count, reset, download);
   const [article, verdict] = bar.querySelectorAll("select");
+  const order = element("select", { id: "scorecard-order" },
+    element("option", { value: "", textContent: "as in the articles" }),
+    element("option", { value: "apart", textContent: "furthest apart first" }));
+  order.addEventListener("change", function () {
+    const sorted = order.value ? [...rows].sort((a, b) => b.dataset.apart - a.dataset.apart) : rows;
+    table.tBodies[0].append(...sorted);
+  });
+  count.before(element("label", { htmlFor: order.id, textContent: "Order" }), order);
 
   // A cell as a sort sees it: its first number where it begins with one, else its text.
   function key(row, column) {
