@@ -514,6 +514,11 @@ def test_page_as_a_reader_meets_it(contexts, address, page, mode):
         assert charts == [[None, True]] * len(charts)
         wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide[0] <= wide[1], "the page scrolls sideways"
+        ends = tab.evaluate(
+            "['head', 'figure', 'do'].map((part) => [...document.querySelectorAll('.opening-' + part)]"
+            ".map((e) => (e.getBoundingClientRect().bottom + scrollY) / innerHeight)).flat()"
+        )
+        assert len(ends) in (0, 3) and max(ends, default=0) <= 1.5, "the opening is longer than a screen and a half"
         if page == CODE_IN_EVERY_MODE:
             tab.click(".code-switch")
             tab.locator(".book-code pre").first.wait_for()
