@@ -54,6 +54,7 @@ BELIEFS = {
     "compute_narrow": (0.6, 0.2),
     "quantised_layer_s": (14e-6, 0.3),
     "latent_layer_s": (10e-6, 0.5),
+    "sparse_layer_s": (60e-6, 0.4),
     "engine_expert_layer_s": (35e-6, 0.4),
     "host_s": (1e-3, 0.7),
     "sequence_s": (15e-6, 0.5),
@@ -120,7 +121,7 @@ def _copies(rows: pandas.DataFrame) -> np.ndarray:
 
 
 def steps(trap: bool = False) -> pandas.DataFrame:
-    """Low-precision decode steps of models that the catalog knows; ``trap``: those of a kernel out of line too."""
+    """Low-precision decode steps of models that the catalog knows; ``trap``: those of a kernel out of line, too."""
     rows = facts.load("decode_step_timings_low_precision")
     rows = rows[trap | (rows["trap"] != "kernel out of line")]
     known = {name: _known(name) for name in rows["model"].unique()}

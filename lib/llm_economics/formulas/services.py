@@ -5,7 +5,7 @@ A decode step of the roofline is a bound. What an engine adds has a few kinds, e
 FLOP over the dense peak, both of the accelerator that has most to do, a step of B sequences takes
 
 t = |r_dense / w, c_dense / u + c_prompt / p| + r_expert / e + c_expert / u + |r_cache / k, c_attention / u| + links
-+ n layer + m expert + a latent + q quantised + host + B sequence + prompts
++ n layer + m expert + a latent + d sparse + q quantised + host + B sequence + prompts
 
 where |x, y| is the root of the sum of squares. Matrix products outside experts read prompts beside decoding (chunked
 prefill): for every step B ÷ output prompts have to be read, and their FLOP hide partly behind the reading of weights.
@@ -79,6 +79,7 @@ class Constants:
     compute_narrow: float = _constant("fraction", "of the dense 8-bit or 4-bit peak that a decode step reaches")
     quantised_layer_s: float = _constant("s", "more for each layer whose activations are quantised on the way")
     latent_layer_s: float = _constant("s", "more for each layer with latent attention: its chain of small products")
+    sparse_layer_s: float = _constant("s", "more for each layer that first picks the tokens it attends to")
     engine_expert_layer_s: float = _constant("s", "more that an engine takes for a layer with experts than its kernels")
     host_s: float = _constant("s", "that the host adds to a step")
     sequence_s: float = _constant("s", "that the host adds for each sequence")
@@ -120,6 +121,7 @@ class Work:
     layers: Any
     expert_layers: Any
     latent_layers: Any
+    sparse_layers: Any
     dense_arithmetic_bits: Any
     arithmetic_bits: Any
     prompts: Any
@@ -318,6 +320,7 @@ def work(
         layers=model.layers,
         expert_layers=model.moe_layers,
         latent_layers=model.layers if model.decode_flops_per_key > 1.5 * model.prefill_flops_per_key else 0,
+        sparse_layers=model.layers if any(reach.values == 0 for reach in model.windows) else 0,
         dense_arithmetic_bits=16.0 if outer_bits == 16 else bits(arithmetic),
         arithmetic_bits=bits(arithmetic),
         prompts=each / output,
@@ -403,6 +406,7 @@ def terms(constants: Constants, w: Work, *, engine: bool = True) -> Terms:
     dense = _both(dense_read, dense_computed)
     quantised = where(w.dense_arithmetic_bits < 16, k.quantised_layer_s, 0.0)
     layers = w.layers * (k.layer_s + quantised) + w.latent_layers * k.latent_layer_s
+    layers = layers + w.sparse_layers * k.sparse_layer_s
     layers = layers + w.expert_layers * (k.expert_layer_s + (k.engine_expert_layer_s if engine else 0.0))
     prompts = 0.0
     if engine:
