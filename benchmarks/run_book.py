@@ -1,87 +1,173 @@
-"""The whole book executed with one job and with two, and where the time goes.
+"""How long a rerun of the book takes, beside an older state of it and beside what one would take instead.
 
-    python benchmarks/run_book.py [CHAPTER…] [--rounds 3]
+    python benchmarks/run_book.py --base FOLDER [--only NAME…] [--rounds 5] [--tools PYTHON] [--store]
 
-Wall times of ``llm-economics run --fresh``, the two settings in turn, the best of the rounds of each; best on a
-machine that does nothing else. Then each chapter alone: start of the kernel, its first code cell (the imports), and
-all other cells.
+FOLDER is another checkout of the book; both are run with this interpreter, in turn, and medians are compared. Each
+line says what is run, the seconds of the base and of this checkout, their ratio, and the ratio that it may have at
+most. With ``--tools``, an interpreter that has nbmake and pytest-xdist besides what the book needs, the chapters go
+through stock papermill, two at a time, and through nbmake with two workers, and the ratio is to be at least three.
+``--store`` keeps the time of each chapter in ``benchmarks/times.json``, which the book shows where nothing was run.
+On a machine that does other things as well all times are longer, and ratios waver.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
+HERE = Path(__file__).resolve().parents[1]
+ALL = {"mfu": "0.41", "bandwidth_efficiency": "0.71", "h100_usd_per_hour": "2.1"}
+"""Values of their own for parameters that most chapters read."""
+CHANGED = [part for name, value in ALL.items() for part in ("-p", f"{name}={value}")]
+CASES = {
+    "run": (["run", "--jobs", "2", "--fresh", "--out", "{out}", *CHANGED], False, 1 / 3),
+    "run-warm": (["run", "--jobs", "2", "--fresh", "--out", "{out}"], True, 1 / 4),
+    "chapter": (["run", "kv-cache", "--fresh", "--out", "{out}"], True, 1 / 2),
+    "sweep": (["sweep", "kv-cache", "-p", "batch=1:50:50", "--fresh", "--jobs", "2", "--out", "{out}"], True, 1 / 5),
+    "model": (["model", "Llama 3 8B", "--json"], True, 1 / 3),
+    "claims": (["claims", "--json"], True, 1 / 3),
+}
+"""Arguments, whether figures of an earlier run are kept, and the ratio that is allowed."""
 
-from llm_economics.reruns import notebooks
+
+def environment(book: Path, cache: Path) -> dict[str, str]:
+    """In which a checkout runs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LLM_ECONOMICS_")}
+    return kept | {"PYTHONPATH": str(book / "lib"), "LLM_ECONOMICS_CACHE": str(cache)}
 
 
-def run_seconds(folder: Path, chapters: list[str], jobs: int) -> float:
-    """Wall time of a run into an empty folder or over an earlier one, as a reader calls it."""
-    command = [sys.executable, "-m", "llm_economics", "run", *chapters, "--jobs", str(jobs), "--fresh"]
+def timed(command: list[str], book: Path, cache: Path) -> tuple[float, float]:
+    """Seconds of a command and the most memory of all its processes, MB, pages that they share counted once."""
+    most, done = 0.0, threading.Event()
     start = time.perf_counter()
-    subprocess.run([*command, "--out", str(folder)], check=True, capture_output=True)
-    return time.perf_counter() - start
+    process = subprocess.Popen(
+        command, cwd=book, env=environment(book, cache), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.25):
+            most = max(most, sum(map(share_kb, family(process.pid))) / 1000)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    _, said = process.communicate()
+    seconds = time.perf_counter() - start
+    done.set()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} in {book} failed: {said[-2000:]}")
+    return seconds, most
 
 
-def parts(path: Path) -> tuple[float, float, float]:
-    """Seconds until the kernel takes a first cell, those of the first code cell, and those of the other cells."""
-    notebook = nbformat.read(path, as_version=4)
-    first = next(index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-    at: dict[str, float] = {}
+def family(pid: int) -> list[int]:
+    """A process and all that come from it."""
+    found = [pid]
+    for parent in found:
+        try:
+            tasks = list(Path(f"/proc/{parent}/task").iterdir())
+            found += [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        except OSError:
+            continue
+    return found
 
-    def begun(cell: object, cell_index: int) -> None:
-        at.setdefault("cells", time.perf_counter())
 
-    def ended(cell: object, cell_index: int, **_: object) -> None:
-        at["last"] = time.perf_counter()
-        if cell_index == first:
-            at["imported"] = at["last"]
+def share_kb(pid: int) -> float:
+    """Memory of a process, each page divided by the number of processes that have it."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((float(line.split()[1]) for line in lines if line.startswith("Pss:")), 0.0)
 
-    begin = time.perf_counter()
-    NotebookClient(
-        notebook,
-        timeout=600,
-        extra_arguments=notebooks.QUIET,
-        record_timing=False,
-        shutdown_kernel="immediate",
-        resources={"metadata": {"path": str(path.parent)}},
-        on_cell_execute=begun,
-        on_cell_executed=ended,
-    ).execute()
-    return at["cells"] - begin, at["imported"] - at["cells"], at["last"] - at["imported"]
+
+def race(name: str, base: Path, rounds: int) -> str:
+    """One line of the table: both checkouts in turn."""
+    arguments, warm, allowed = CASES[name]
+    seconds: dict[Path, list[float]] = {base: [], HERE: []}
+    memory = {base: 0.0, HERE: 0.0}
+    with tempfile.TemporaryDirectory() as place:
+        for turn in range(rounds + warm):
+            for book in seconds:
+                own = Path(place, "base" if book == base else "ours")
+                cache = own / ("cache" if warm else f"cache-{turn}")
+                command = [sys.executable, "-m", "llm_economics", *arguments]
+                spent, peak = timed([part.format(out=own / "out") for part in command], book, cache)
+                if turn >= warm:  # the first of a warm case fills the cache
+                    seconds[book].append(spent)
+                    memory[book] = max(memory[book], peak)
+    before, ours = (statistics.median(times) for times in seconds.values())
+    peaks = f"{memory[base]:>9,.0f}{memory[HERE]:>7,.0f} MB" if max(seconds[HERE]) > 2 else ""
+    return f"{name:<12}{before:>9.2f}{ours:>9.2f}{ours / before:>8.2f}{allowed:>8.2f}{peaks}"
+
+
+def chapters() -> list[Path]:
+    """The chapters of this checkout."""
+    return sorted((HERE / "chapters").glob("*.ipynb"))
+
+
+def stock(tools: str, rounds: int) -> list[str]:
+    """Two lines: the chapters through papermill and through nbmake, against our run of all notebooks."""
+    seconds: dict[str, list[float]] = {"ours": [], "papermill": [], "nbmake": []}
+    with tempfile.TemporaryDirectory() as place:
+
+        def papermill(path: Path) -> None:
+            command = [tools, "-m", "papermill", str(path), str(Path(place, path.name)), "--cwd", str(path.parent)]
+            subprocess.run(command, env=environment(HERE, Path("off")), check=True, capture_output=True)
+
+        for turn in range(rounds):
+            ours = [sys.executable, "-m", "llm_economics", "run", "--jobs", "2", "--fresh", "--out", f"{place}/out"]
+            seconds["ours"].append(timed(ours, HERE, Path(place, f"cache-{turn}"))[0])
+            start = time.perf_counter()
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(papermill, chapters()))
+            seconds["papermill"].append(time.perf_counter() - start)
+            nbmake = [tools, "-m", "pytest", "--nbmake", "-n", "2", "-q", "-o", "addopts=", "-p", "no:nbval"]
+            seconds["nbmake"].append(timed([*nbmake, "chapters"], HERE, Path("off"))[0])
+    found = {name: statistics.median(times) for name, times in seconds.items()}
+    return [
+        f"{name:<12}{found[name]:>9.2f}{found['ours']:>9.2f}{found[name] / found['ours']:>8.2f}    at least 3"
+        for name in ("papermill", "nbmake")
+    ]
+
+
+def store() -> None:
+    """Run all notebooks and keep the time of each."""
+    with tempfile.TemporaryDirectory() as place:
+        timed([sys.executable, "-m", "llm_economics", "run", "--out", f"{place}/out"], HERE, Path(place, "cache"))
+        made = json.loads(Path(place, "out", "run.json").read_text(encoding="utf-8"))["notebooks"]
+    taken = {slug: made[slug]["seconds"] for slug in sorted(made)}
+    machine = f"{os.cpu_count()} processors, Python {sys.version.split()[0]}"
+    kept = {"machine": machine, "date": date.today().isoformat(), "seconds": taken}
+    (HERE / "benchmarks" / "times.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("chapters", nargs="*")
-    asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--base", type=Path)
+    asked.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    asked.add_argument("--rounds", type=int, default=5)
+    asked.add_argument("--tools")
+    asked.add_argument("--store", action="store_true")
     asked = asked.parse_args()
-
-    best = {1: float("inf"), 2: float("inf")}
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(asked.rounds):
-            for jobs in best:
-                best[jobs] = min(best[jobs], run_seconds(Path(folder) / str(jobs), asked.chapters, jobs))
-    for jobs, seconds in best.items():
-        print(f"--jobs {jobs}  {seconds:6.1f} s  {best[1] / seconds:5.2f} x")
-
-    print(f"\n{'chapter':<30}{'kernel':>8}{'imports':>9}{'work':>8}   seconds")
-    total = [0.0, 0.0, 0.0]
-    for slug, path in notebooks.chapters().items():
-        if not asked.chapters or slug in asked.chapters:
-            found = parts(path)
-            total = [a + b for a, b in zip(total, found, strict=True)]
-            print(f"{slug:<30}{found[0]:8.2f}{found[1]:9.2f}{found[2]:8.2f}")
-    shares = "".join(f"{part / sum(total):{width}.0%}" for part, width in zip(total, (8, 9, 8), strict=True))
-    print(f"{'share':<30}{shares}")
+    print(f"{'':<12}{'before':>9}{'ours':>9}{'ratio':>8}{'at most':>8}    most memory", flush=True)
+    for name in asked.only if asked.base else ():
+        print(race(name, asked.base.resolve(), asked.rounds), flush=True)
+    for line in stock(asked.tools, asked.rounds) if asked.tools else ():
+        print(line, flush=True)
+    if asked.store:
+        store()
 
 
 if __name__ == "__main__":

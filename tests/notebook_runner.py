@@ -1,6 +1,8 @@
 """What several tests of chapters and commands share."""
 
 import signal
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,17 @@ from llm_economics.reruns import notebooks
 
 
 def run(path: Path, **parameters: Any) -> tuple[dict[str, dict], dict[str, dict]]:
-    """Verdicts and results by name, with parameters replaced as papermill replaces them."""
-    return notebooks.evaluate(path, parameters)
+    """Verdicts and results by name, with parameters replaced as papermill replaces them.
+
+    Tests that look at the same outputs share one execution.
+    """
+    verdicts, results = _evaluated(path, path.stat().st_mtime_ns, tuple(sorted(parameters.items())))
+    return deepcopy(verdicts), deepcopy(results)
+
+
+@cache
+def _evaluated(path: Path, changed: int, parameters: tuple) -> tuple[dict[str, dict], dict[str, dict]]:
+    return notebooks.evaluate(path, dict(parameters))
 
 
 def heed_interrupts() -> None:

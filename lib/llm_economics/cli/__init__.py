@@ -42,6 +42,12 @@ class _Commands(click.Group):
             return super().invoke(context)
         except ParameterError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            if not error.name or error.name.startswith("llm_economics"):
+                raise
+            raise click.ClickException(
+                f"{error.name} is not installed: this command needs more than the library, llm-economics[chapters]"
+            ) from error
         except BrokenPipeError:  # click's own
             raise
         except OSError as error:

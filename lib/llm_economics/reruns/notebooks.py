@@ -8,9 +8,11 @@ import hashlib
 import json
 import math
 import os
+import platform
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -248,8 +250,6 @@ def run_notebook(
     ParameterError
         If a value is neither a finite number nor short text, or the notebook has no such parameter.
     """
-    import time
-
     import nbformat
     from papermill.exceptions import PapermillExecutionError
 
@@ -477,16 +477,23 @@ def refresh(path: Path) -> bool:
     return True
 
 
-def refresh_all(paths: list[Path], jobs: int = 2) -> dict[Path, Exception | bool]:
+def refresh_all(
+    paths: list[Path], jobs: int = 2, seconds: dict[str, float] | None = None
+) -> dict[Path, Exception | bool]:
     """Refresh several notebooks, ``jobs`` at a time; for each, whether it changed or why it failed.
 
-    Chapters come first, then the notebooks that read what these found, and the landing page last.
+    Chapters come first, then the notebooks that read what these found, and the landing page last. ``seconds`` gets
+    the time of each by its name.
     """
     from llm_economics.reruns import kernels
 
     def one(path: Path) -> Exception | bool:
+        start = time.monotonic()
         try:
-            return refresh(path)
+            changed = refresh(path)
+            if seconds is not None:
+                seconds[path.stem] = time.monotonic() - start
+            return changed
         except Exception as error:  # reported by the caller; the others go on
             return error
 
@@ -504,15 +511,28 @@ def refresh_all(paths: list[Path], jobs: int = 2) -> dict[Path, Exception | bool
 
 def main(arguments: list[str]) -> int:
     """``python -m llm_economics.reruns.notebooks [NOTEBOOK…]``: run notebooks, or all, and store their outputs."""
-    failed = 0
+    failed, seconds = 0, {}
     book = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "index.ipynb"]
-    for path, outcome in refresh_all([Path(argument) for argument in arguments] or book).items():
+    for path, outcome in refresh_all([Path(argument) for argument in arguments] or book, seconds=seconds).items():
         if isinstance(outcome, Exception):
             failed = 1
             print(f"{path}: failed\n{outcome}", file=sys.stderr)
         else:
             print(f"{path}: {'changed' if outcome else 'same'}")
+    write_times(ROOT, seconds)
     return failed
+
+
+def write_times(book: Path, seconds: Mapping[str, float]) -> None:
+    """Leave how long notebooks took where the build of a site looks for it; times of others stay."""
+    path = book / "_build" / "times.json"
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["seconds"]
+    except (OSError, ValueError, LookupError, TypeError):
+        before = {}
+    taken = {slug: round(value, 2) for slug, value in sorted({**before, **seconds}.items())}
+    machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
+    write_atomic(path, json.dumps({"machine": machine, "seconds": taken}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -457,6 +457,7 @@ def build_site(run: Run, page: str, headline: str) -> Path:
     toc["parts"].insert(0, {"caption": "This run", "chapters": [{"file": "what-changed"}]})
     write_atomic(book / "_toc.yml", yaml.safe_dump(toc, allow_unicode=True, sort_keys=False))
     write_atomic(book / "what-changed.md", page)
+    notebooks.write_times(book, {slug: made["seconds"] for slug, made in run.manifest["notebooks"].items()})
     command = [sys.executable, "-c", _BUILD, str(os.getpid()), "build", str(book)]
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode:

@@ -22,6 +22,7 @@ from sphinx.errors import ExtensionError
 from llm_economics.site import aside, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
+from llm_economics.site.times import ChapterTimes
 
 __all__ = ["BookOutputs", "setup"]
 
@@ -34,6 +35,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_config_value("book_banner", {}, "html", dict)
     app.add_config_value("book_site", _digest(), "env", str)  # pages are made again when what makes them has changed
+    app.add_directive("chapter-times", ChapterTimes)
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))
     app.connect("config-inited", _configure)
     app.connect("builder-inited", _start_bundle)
