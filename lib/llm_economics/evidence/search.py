@@ -288,11 +288,10 @@ def space(
     models = _by_precision(models)
     model = next(iter(models.values()))
     tried = degrees(int(system.accelerators))
-    if not model.shares.known:
-        tried = [degree for degree in tried if degree & (degree - 1) == 0]
+    halves = [degree for degree in tried if model.shares.known or degree & (degree - 1) == 0]
     experts = int(model.experts) if model.is_moe else 1
     given = [
-        tried if tensor is None else tensor,
+        halves if tensor is None else tensor,
         tried if pipeline is None else pipeline,
         (tried if model.is_moe else [1]) if data is None else data,
         [e for e in range(1, experts + 1) if experts % e == 0] if expert is None else expert,
