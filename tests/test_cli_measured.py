@@ -435,3 +435,12 @@ def test_what_a_chapter_is_made_from_includes_ones_own_measurements(tmp_path, mo
 def test_a_run_refuses_a_folder_without_measurements(tmp_path):
     result = CliRunner().invoke(main, ["run", "--data", str(tmp_path)])
     assert result.exit_code == 1 and "own_measurements.csv is missing" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["A100", "a100_sxm", "H200", "b200", "MI300X"])
+def test_a_system_is_the_one_that_the_catalog_means(name):
+    (row,) = rows(PLAIN, "--model", "Llama 3 8B", "--system", name, "--accelerators", 1)
+    served, system = facts.served_models("Llama 3 8B", kv="bf16")["bf16"], facts.system(name, 1)
+    assert row["floor_ms"] == pytest.approx(
+        1e3 * services.forecast(served, system, 8, row["input_tokens"], 33).tpot_floor_s
+    )

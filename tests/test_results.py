@@ -2,6 +2,7 @@
 
 import json
 import random
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,7 @@ DOUBTS = {  # code: a file that raises it, and one of the same tool that does no
     "repeated-prompts": (f"{S}/real.jsonl", f"{S}/plain-c8.jsonl"),
     "empty-chunk": (f"{L}/roletail.json", f"{L}/plain.json"),
     "littles-law": (f"{V}/fail-c8.json", f"{V}/plain-c8.json"),
+    "late-end": (f"{S}/roletail-c8.jsonl", f"{S}/plain-c8.jsonl"),
 }
 
 
@@ -135,6 +137,12 @@ def test_each_doubt_has_a_file_that_raises_it_and_one_that_does_not(code):
     )
     assert code in raising and code not in clean
     assert "\n" not in raising[code] and len(raising[code]) < 250
+
+
+def test_a_pause_after_the_last_token_is_no_time_between_tokens():
+    result = only(f"{S}/roletail-c8.jsonl")
+    assert result.says["tpot"].mean == pytest.approx(0.054, rel=0.01)
+    assert result.tpot.mean == pytest.approx(0.05, rel=0.005) and result.ttft.mean == pytest.approx(0.21, rel=0.01)
 
 
 def test_the_empty_chunk_of_a_chat_is_seen_in_a_summary_too():
@@ -553,7 +561,7 @@ def test_damaged_files_are_answered_or_refused_in_one_line(tmp_path):
             while isinstance(place, dict | list) and place:
                 key = chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
                 if not isinstance(place[key], dict | list) or chance.random() < 0.1:
-                    place[key] = chance.choice(values)
+                    place[key] = deepcopy(chance.choice(values))
                     break
                 place = place[key]
         text = json.dumps(content)

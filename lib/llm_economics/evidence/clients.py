@@ -90,6 +90,7 @@ def flat(content: dict, path: Path) -> Iterator[Result]:
         input_tokens=per(number(content.get("total_input_tokens")), completed),
         output_tokens=per(tokens, completed),
         asked_output=None if ranged else asked,
+        late_end=sglang,
         retokenised_output=per(number(content.get("total_output_tokens_retokenized")), completed),
         duration_s=number(content.get("duration")),
         output_per_s=number(content.get("output_throughput")),

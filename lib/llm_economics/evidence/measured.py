@@ -21,7 +21,7 @@ import pandas
 
 from llm_economics import facts
 from llm_economics.evidence import answers as evidence
-from llm_economics.evidence import deployments, readers, scores
+from llm_economics.evidence import deployments, readers
 from llm_economics.evidence.results import Doubt, Figure, Result
 from llm_economics.facts import models
 from llm_economics.formulas import services, serving
@@ -294,7 +294,7 @@ def _system(result: Result, given: Given, taken: dict[str, str]) -> str:
         raise ParameterError(f"the system is missing ({which}): give --system")
     if chosen == own:
         taken["system"] = "file"
-        return scores.CHIPS.get(own, own)
+        return own
     taken["system"] = f"option (the file says {result.system})" if result.system else "option"
     if not _is_file(chosen):
         _catalog_system(chosen, 1)
@@ -303,7 +303,7 @@ def _system(result: Result, given: Given, taken: dict[str, str]) -> str:
 
 @cache
 def _catalog_system(name: str, count: int) -> System:
-    return deployments.system(scores.CHIPS.get(name, name), count)
+    return deployments.system(name, count)
 
 
 def _is_file(name: str) -> bool:

@@ -82,6 +82,8 @@ class Result:
         Output tokens of a request as asked for, and as counted again by the client; ``output_tokens`` are the tool's.
     server_output, tool_output
         The same as the server counted them, where the tool says both; as the tool counted them, where it was wrong.
+    late_end
+        Whether the tool times a request to the end of its stream, and gaps between pieces with a token alone.
     only_asked
         Whether ``output_tokens`` are those that were asked for, and the file has no others.
     output_per_s
@@ -120,6 +122,7 @@ class Result:
     server_output: float | None = None
     tool_output: float | None = None
     only_asked: bool = False
+    late_end: bool = False
     retokenised_output: float | None = None
     duration_s: float | None = None
     output_per_s: float | None = None
@@ -225,7 +228,7 @@ def _from_summary(result: Result) -> Result:
     ttft, tpot, end = says.get("ttft"), says.get("tpot"), says.get("e2e")
     weighted = None
     if ttft and end and ttft.mean and end.mean and tokens and tokens > 1 and end.mean > ttft.mean:
-        seconds = (end.mean - ttft.mean) / (tokens - 1)
+        seconds = (end.mean - ttft.mean - _pause(result)) / (tokens - 1)
         weighted = Figure(seconds, meaning="per token", where=f"({end.where} − {ttft.where}) ÷ (tokens − 1)")
     elif tpot and tpot.mean and ttft and ttft.mean and tokens and tokens > 1 and tpot.meaning.startswith("first token"):
         seconds = (tpot.mean * tokens - ttft.mean) / (tokens - 1)
@@ -238,6 +241,8 @@ def _time_per_token(result: Result, weighted: Figure | None) -> Figure | None:
     """The tool's own where it means what the book means; else what comes nearest to it."""
     tpot, gaps = (f if f and f.typical else None for f in map(result.says.get, ("tpot", "itl")))
     counted_wrongly = bool(weighted) and _miscounted(result)
+    if gaps and _pause(result):
+        return replace(gaps, meaning="per token", where=f"{gaps.where}: the pause after the last token is left out")
     if tpot and tpot.meaning in ("per request", "one batch") and not counted_wrongly:
         return tpot
     if gaps and gaps.meaning == "per token" and not counted_wrongly:
@@ -248,6 +253,18 @@ def _time_per_token(result: Result, weighted: Figure | None) -> Figure | None:
         seconds = result.concurrency / result.output_per_s
         return Figure(seconds, meaning="throughput", where="requests at a time ÷ output tokens per second")
     return None
+
+
+def _pause(result: Result) -> float:
+    """Seconds between the last token of a request and the end of its stream, where a tool counts them in; else 0."""
+    ttft, end, gaps = (result.says.get(name) for name in ("ttft", "e2e", "itl"))
+    if not (
+        result.late_end and result.output_tokens and ttft and end and gaps and gaps.mean and ttft.mean and end.mean
+    ):
+        return 0.0
+    after_first = end.mean - ttft.mean
+    pause = after_first - gaps.mean * (result.output_tokens - 1)
+    return pause if pause > 0.02 * after_first else 0.0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -387,6 +404,11 @@ def _load(result: Result) -> list[Doubt]:
         text = f"{result.sent_before} of the measured prompts had been sent in the warm-up: a prefix cache has them"
         found.append(Doubt("repeated-prompts", text))
     pieces, tokens = _pieces(result), result.output_tokens
+    if result.tpot and "pause" in result.tpot.where:
+        text = (
+            f"each stream ended {1e3 * _pause(result):.4g} ms after its last token, which the tool's time per token has"
+        )
+        found.append(Doubt("late-end", f"{text} in it; it is left out here"))
     early = result.says.get("first chunk")
     if early and result.ttft and early.mean < 0.9 * result.ttft.mean:
         at, token = 1e3 * early.mean, 1e3 * result.ttft.mean
