@@ -22,6 +22,8 @@ from typing import Any
 from llm_economics.checkpoints.config import Fields, load, outer_classes, refused
 from llm_economics.checkpoints.shapes import Family
 from llm_economics.formulas.architecture import Architecture, parameters
+from llm_economics.formulas.blocks import Block, Several
+from llm_economics.formulas.elementwise import ParameterError
 
 ROOMS = {
     "plain": (
@@ -127,6 +129,44 @@ def read(source: str | Path | Mapping[str, Any], name: str | None = None) -> Con
 def model_types() -> tuple[str, ...]:
     """Every ``model_type`` that is known."""
     return tuple(FAMILIES)
+
+
+def arrangements() -> dict[str, list[str]]:
+    """Which blocks the layers of each family are made of, by its class's defaults: families by arrangement.
+
+    Families whose class has no default for a field that is needed are not among them.
+    """
+    found: dict[str, list[str]] = {}
+    for name in FAMILIES:
+        try:
+            arch = read({"model_type": name}).architecture
+        except ParameterError:
+            continue
+        found.setdefault(arrangement(arch), []).append(name)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def arrangement(arch: Architecture) -> str:
+    """The mixers and the feed-forwards of a stack, by the names of their blocks."""
+    mixers = dict.fromkeys([_name(layer.mixer) for _, layer in arch.kinds if layer.mixer is not None])
+    others = dict.fromkeys([_name(layer.feed_forward) for _, layer in arch.kinds if layer.feed_forward is not None])
+    return " + ".join([" or ".join(sorted(names)) for names in (mixers, others) if names])
+
+
+def _name(block: Block) -> str:
+    inner = block.blocks if isinstance(block, Several) else (block,)
+    names = dict.fromkeys([b.__class__.__name__ for b in inner])
+    found = " beside ".join(names)
+    traits = [word for word, has in (("window", _windowed), ("indexer", _indexed)) if has(block)]
+    return found + (f" ({', '.join(traits)})" if traits else "")
+
+
+def _windowed(block: Block) -> bool:
+    return any(reach.window is not None and reach.values for reach in block.reaches)
+
+
+def _indexed(block: Block) -> bool:
+    return bool(getattr(block, "index_heads", 0))
 
 
 def _known(model_type: Any) -> bool:
