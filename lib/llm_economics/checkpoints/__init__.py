@@ -5,7 +5,7 @@ the book knows of models without their files is ``facts``'. Nothing but the stan
 """
 
 from llm_economics.checkpoints.config import MOST, MOST_LAYERS
-from llm_economics.checkpoints.families import FAMILIES, Config, model_types, read
+from llm_economics.checkpoints.families import FAMILIES, REFUSED, Config, arrangements, model_types, read
 from llm_economics.checkpoints.quantisation import PUBLISHED
 from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 
@@ -14,8 +14,10 @@ __all__ = [
     "MOST",
     "MOST_LAYERS",
     "PUBLISHED",
+    "REFUSED",
     "Checkpoint",
     "Config",
+    "arrangements",
     "model_types",
     "read",
     "read_checkpoint",

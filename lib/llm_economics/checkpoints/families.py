@@ -12,18 +12,57 @@ that no forward pass reads, they are not counted, and a note says so.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from llm_economics.checkpoints import hybrids, latent, plain
 from llm_economics.checkpoints.config import Fields, load, outer_classes, refused
 from llm_economics.checkpoints.shapes import Family
 from llm_economics.formulas.architecture import Architecture, parameters
+from llm_economics.formulas.blocks import Block, Several
+from llm_economics.formulas.elementwise import ParameterError
 
-FAMILIES: dict[str, Callable[[Fields], Family]] = {**plain.FAMILIES, **latent.FAMILIES, **hybrids.FAMILIES}
+ROOMS = {
+    "plain": (
+        "llama mistral mixtral qwen2 qwen2_moe qwen3 qwen3_moe gemma gemma2 gemma3_text phi3 olmo olmo2 olmoe gpt2 "
+        "gpt_neox falcon mpt bloom dbrx gpt_oss grok-1 exaone granite granite4_vision_text granite_docling_text "
+        "helium internlm3 iquestcoder cosmos3_edge_text emu3_text_model smollm3 ministral ministral3 cwm "
+        "qwen2_vl_text qwen2_5_vl_text qwen2_5_omni_text qwen3_vl_text mimo vaultgemma phi4_multimodal glm glm4 "
+        "glm4v_text glm_ocr_text glm_image_text olmo3 exaone4 hyperclovax cohere cohere2 cohere_compass_text "
+        "ernie4_5 paddleocr_vl_text hunyuan_v1_dense hunyuan_vl_text seed_oss bitnet diffllama doge dory nanochat "
+        "hrm_text muse_spark_text muse_glimmer_text apertus apertus1p5_text arcee nemotron jais2 persimmon "
+        "starcoder2 phi stablelm gpt-sw3 openai-gpt gpt_neo gpt_bigcode opt biogpt xglm gpt_neox_japanese gptj "
+        "codegen ctrl cpmant modernbert-decoder mllama_text_model minimax_m2 flex_olmo mellum phimoe granitemoe "
+        "granitemoeshared granitemoe_swa granite_swa hunyuan_v1_moe qwen3_vl_moe_text qwen3_omni_moe_text "
+        "llama4_text glm4_moe glm4v_moe_text sarvam_moe solar_open dots1 exaone_moe hy_v3 kolibri1 aria_text "
+        "cohere2_moe ernie4_5_moe afmoe laguna flint mimo_v2_flash step3p5 minimax_m3_vl_text jetmoe "
+        "deepseek_ocr2_text unlimited_ocr_text ernie4_5_vl_moe_text molmo2_text gemma4_text gemma4_unified_text "
+        "gemma3n_text nemotron-nas"
+    ),
+    "latent": (
+        "deepseek_v2 deepseek_v3 kimi_k2 glm4_moe_lite mistral4 sarvam_mla axk1 youtu minicpm3 deepseek_v32 "
+        "glm_moe_dsa axk2 hy_v4 hy_v4_vl_text dots3_note_text mistral_large4_text longcat_flash deepseek_v4 "
+        "deepseek_ref"
+    ),
+    "hybrids": (
+        "jamba mamba falcon_mamba mamba2 bamba granitemoehybrid falcon_h1 nemotron_h zamba zamba2 recurrent_gemma "
+        "lfm2 lfm2_moe lfm3 minimax rwkv xlstm qwen3_next qwen3_5_text qwen3_5_moe_text qwen4_exp_text lara_mini "
+        "olmo_hybrid kimi_linear bailing_hybrid glm5_next_text inkling_text inkling2_text inkling2_loop_text zaya"
+    ),
+}
+"""The ``model_type``s that each room reads; a room is loaded when one of its families is."""
+
+
+def _loaded(room: str, name: str, fields: Fields) -> Family:
+    return import_module(f"llm_economics.checkpoints.{room}").FAMILIES[name](fields)
+
+
+FAMILIES: dict[str, Callable[[Fields], Family]] = {
+    name: partial(_loaded, room, name) for room, names in ROOMS.items() for name in names.split()
+}
 """What turns the fields of each ``model_type`` into those of an architecture."""
 
 REFUSED = {
@@ -92,6 +131,44 @@ def model_types() -> tuple[str, ...]:
     return tuple(FAMILIES)
 
 
+def arrangements() -> dict[str, list[str]]:
+    """Which blocks the layers of each family are made of, by its class's defaults: families by arrangement.
+
+    Families whose class has no default for a field that is needed are not among them.
+    """
+    found: dict[str, list[str]] = {}
+    for name in FAMILIES:
+        try:
+            arch = read({"model_type": name}).architecture
+        except ParameterError:
+            continue
+        found.setdefault(arrangement(arch), []).append(name)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def arrangement(arch: Architecture) -> str:
+    """The mixers and the feed-forwards of a stack, by the names of their blocks."""
+    mixers = dict.fromkeys([_name(layer.mixer) for _, layer in arch.kinds if layer.mixer is not None])
+    others = dict.fromkeys([_name(layer.feed_forward) for _, layer in arch.kinds if layer.feed_forward is not None])
+    return " + ".join([" or ".join(sorted(names)) for names in (mixers, others) if names])
+
+
+def _name(block: Block) -> str:
+    inner = block.blocks if isinstance(block, Several) else (block,)
+    names = dict.fromkeys([b.__class__.__name__ for b in inner])
+    found = " beside ".join(names)
+    traits = [word for word, has in (("window", _windowed), ("indexer", _indexed)) if has(block)]
+    return found + (f" ({', '.join(traits)})" if traits else "")
+
+
+def _windowed(block: Block) -> bool:
+    return any(reach.window is not None and reach.values for reach in block.reaches)
+
+
+def _indexed(block: Block) -> bool:
+    return bool(getattr(block, "index_heads", 0))
+
+
 def _known(model_type: Any) -> bool:
     return isinstance(model_type, str) and model_type in FAMILIES
 
@@ -105,6 +182,8 @@ def _model_type(given: Mapping[str, Any]) -> str:
         return model_type
     if isinstance(model_type, str) and model_type in REFUSED:
         raise refused("model_type", model_type, REFUSED[model_type])
+    import difflib
+
     names = [*FAMILIES, *outer_classes()]
     near = difflib.get_close_matches(str(model_type)[:60].lower(), names, n=3, cutoff=0.5)
     nearest = f"nearest are {', '.join(near)}; " if near else ""

@@ -302,8 +302,9 @@ def deepseek_v4(f: Fields) -> Family:
         raise refused("num_key_value_heads", f.used["num_key_value_heads"], "keys and values have one head")
     s.head_dim = f.whole("head_dim")
     ratios = f.given.get("compress_ratios")
-    if ratios is not None and (not isinstance(ratios, list) or len(ratios) < s.layers or set(ratios) - {0, 4, 128}):
-        if f.given.get("layer_types") is None:
+    if f.given.get("layer_types") is None and ratios is not None:
+        known = isinstance(ratios, list) and len(ratios) >= s.layers and all(r in (0, 4, 128) for r in ratios)
+        if not known:
             raise refused("compress_ratios", ratios, f"it needs 0, 4 or 128 for each of the {s.layers} layers")
     names = {0: SLIDING, 4: _SPARSE, 128: _HEAVY}
 

@@ -1066,7 +1066,7 @@ def grok(f: Fields) -> Family:
 
 
 def nemotron_nas(f: Fields) -> Family:
-    """Blocks found by a search: each layer has its own key-value heads and width, or lacks one of the two with its norm.
+    """Blocks found by a search: each layer has its own key-value heads and width, or lacks one of them with its norm.
 
     Widths are 2/3 of a multiple of the hidden size, up to a multiple of 256 (the code that comes with the model).
     """

@@ -205,6 +205,8 @@ class _Case:
     def _holds(self, served: ServedModel, one: System, split: Split) -> bool:
         from llm_economics.facts.models import machine
 
+        if served.weight_bytes > split.accelerators * one.accelerator.memory_bytes:  # no split divides them further
+            return False
         return bool(self.held(served, machine(one, int(split.accelerators)), split).fits)
 
     def systems(self) -> list[dict[str, Any]]:
@@ -344,7 +346,7 @@ def _facts(answer: dict[str, Any]) -> dict[str, str]:
         "parameters": f"{answer['total_parameters']:,} in all, {answer['active_parameters']:,} active",
         "values alone": ", ".join(f"{_si(size, 'B')} {name}" for name, size in answer["weight_bytes"].items()),
         "KV cache": f"{answer['kv_bytes_per_token']:,} B a token in BF16{_beyond(answer)}",
-        "state": f"{answer['state_bytes_per_sequence']:,} B a sequence (windows when full in BF16, recurrent states FP32)",
+        "state": f"{answer['state_bytes_per_sequence']:,} B a sequence (windows when full in BF16, states in FP32)",
         "FLOP a token": f"{_si(flops['weights'], 'FLOP')} for the weights; with attention at {context:,} tokens "
         f"{_si(flops['causal'], 'FLOP')} on average, {_si(flops['full_context'], 'FLOP')} for the last",
         "defaulted": ", ".join(answer["defaulted"]) or "nothing",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +55,8 @@ def write(kind: str, name: str, content: bytes) -> None:
     with contextlib.suppress(OSError):
         (at / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
         _prune(at / kind)
+        import tempfile  # loads much, and a value is seldom written
+
         descriptor, temporary = tempfile.mkstemp(dir=at / kind, suffix=".tmp")
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -130,6 +130,21 @@ def system(name: str, accelerators: int | None = None) -> System:
     CatalogError
         If it is not known; the line lists the nearest names.
     """
+    names = _system_names()
+    wanted = _spelt(name, names)
+    if wanted not in names:
+        full = [row.system for row in validated("systems", DATA)]
+        shown = nearest(wanted, {key: row.system for key, row in names.items()}) or full
+        raise CatalogError(
+            f"system = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(shown)}"
+        )
+    row = names[wanted]
+    return _as_system(row, row.accelerators if accelerators is None else accelerators)
+
+
+@cache
+def _system_names() -> dict[str, SystemRow]:
+    """Rows of ``data/systems.csv`` by every plain spelling that they answer to."""
     rows = validated("systems", DATA)
     full = {row.system: row for row in rows}
     of_chip = {row.chip: row for row in reversed(rows)}
@@ -139,15 +154,7 @@ def system(name: str, accelerators: int | None = None) -> System:
         ("GB200 Grace-Blackwell superchip (2 GPU + 1 Grace)", "GB200 superchip"),
     ):
         names |= {plain(alias): full[full_name] for alias in (chip, *_SHORT_NAMES[chip])}
-    names |= {plain(alias): row for row in rows for alias in (row.system, *filter(None, row.aliases.split(";")))}
-    wanted = _spelt(name, names)
-    if wanted not in names:
-        shown = nearest(wanted, {key: row.system for key, row in names.items()}) or list(full)
-        raise CatalogError(
-            f"system = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(shown)}"
-        )
-    row = names[wanted]
-    return _as_system(row, row.accelerators if accelerators is None else accelerators)
+    return names | {plain(alias): row for row in rows for alias in (row.system, *filter(None, row.aliases.split(";")))}
 
 
 def _as_system(row: SystemRow, accelerators: int) -> System:

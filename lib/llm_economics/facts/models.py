@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from llm_economics.formulas.elementwise import ParameterError, check_choice, che
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.serving import ServedModel, model_from_architecture, model_from_parameters
-from llm_economics.formulas.splits import fullest_stage
+from llm_economics.formulas.splits import Shares, fullest_stage
 
 
 def model(name: str) -> Architecture:
@@ -342,26 +343,31 @@ def existing_splits(model: ServedModel, domain_size: int, padding: bool, *, pipe
     ``padding``: also those that only some engines take, with padded heads and widths. Without ``pipelines`` tensor
     parallelism alone.
     """
-    shares, found = model.shares, {}
+    return list(_existing_splits(model.shares, int(domain_size), padding, pipelines))
+
+
+@lru_cache
+def _existing_splits(shares: Shares, domain_size: int, padding: bool, pipelines: bool) -> tuple[Split, ...]:
     most = max([number for name, number in shares.numbers if name == "heads"], default=1024)
     layers = shares.layers or 1
+    stages = [(count, fullest_stage(layers, count)) for count in range(1, layers + 1 if pipelines else 2)]
+    found = []
     for tensor in range(1, most + 1):
         if tensor > domain_size and tensor % domain_size:
             continue
         whole = bool(shares.divided(tensor, tensor if shares.experts else 1))
         if not whole and not (padding and shares.known and bool(shares.paddable(tensor))):
             continue
-        padded = 1.0 if whole else float(shares.padded(tensor))
-        for stages in range(1, layers + 1 if pipelines else 2):
-            if tensor * stages > domain_size and domain_size % tensor and tensor % domain_size:
+        padded, least = 1.0 if whole else float(shares.padded(tensor)), float("inf")
+        for count, fullest in stages:
+            if tensor * count > domain_size and domain_size % tensor and tensor % domain_size:
                 continue
-            fullest = fullest_stage(layers, stages)
-            if stages > 1 and fullest / stages >= found.get((tensor, "least"), float("inf")):
+            if count > 1 and fullest / count >= least:
                 continue  # no stage is smaller than with fewer stages
-            found[tensor, "least"] = fullest / stages
-            found[tensor, stages] = Split(tensor, stages, fullest=fullest, padded=padded)
-    splits = [split for split in found.values() if isinstance(split, Split)]
-    return sorted(splits, key=lambda split: (split.accelerators, split.pipeline))
+            least = fullest / count
+            found.append((tensor * count, count, tensor, fullest, padded))
+    found.sort()
+    return tuple([Split(tensor, count, fullest=fullest, padded=padded) for _, count, tensor, fullest, padded in found])
 
 
 def one_split(model: ServedModel, domain_size: int, accelerators: int, padding: bool, *, widest: bool = False) -> Split:
