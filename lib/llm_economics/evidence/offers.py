@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -222,12 +223,10 @@ def _layouts(base: Deployment, counts: Sequence[int]) -> Iterator[Deployment]:
     """Tensor parallelism over all, experts dealt out or not, and copies of attention where there are experts."""
     for count in counts:
         system = _resized(base.system, count)
-        ways = [(count, 1, 1)]
-        if base.model.is_moe and count > 1:
-            ways += [(count, 1, count), (1, count, count)]
-        for tensor, data, expert in ways:
-            if expert <= max(base.model.experts, 1):
-                yield replace(base, system=system, tensor=tensor, data=data, expert=expert)
+        yield replace(base, system=system, tensor=count, data=1, expert=1)
+        groups = gcd(count, int(base.model.experts))  # 1 without experts
+        for tensor in (n for n in (1, 2, 4, 8, 16, count) if base.model.is_moe and groups > 1 and count % n == 0):
+            yield replace(base, system=system, tensor=tensor, data=count // tensor, expert=groups)
 
 
 def _resized(system: System, count: int) -> System:

@@ -47,8 +47,8 @@ KEPT = (
 BELIEFS = {
     "weight_8": (0.75, 0.15),
     "weight_4": (0.6, 0.2),
-    "expert_8": (0.65, 0.2),
-    "expert_4": (0.55, 0.2),
+    "expert_8": (0.7, 0.2),
+    "expert_4": (0.7, 0.2),
     "expert_4_widened": (0.45, 0.25),
     "kv_8": (0.7, 0.15),
     "compute_narrow": (0.6, 0.2),
