@@ -357,6 +357,14 @@ def test_command_prints_every_record(tmp_path):
     assert answer.stderr.strip().startswith("Error: llama3-009 is answered in elsewhere.ipynb")
 
 
+def test_command_says_conditions_and_outcomes():
+    told = CliRunner().invoke(main, ["claims"]).stdout
+    rows = claims.scorecard()
+    assert "[holds if the model is dense and each step makes one token]" in told
+    counted = sum(row["verdict"] in ("holds", "came true") for row in rows)
+    assert f"{counted} confirmed" in told.splitlines()[-1] and "immaterial" in told.splitlines()[-1]
+
+
 def test_command_finds_the_chapters_of_a_run(tmp_path):
     (tmp_path / "chapters").mkdir()
     notebook(

@@ -149,3 +149,11 @@ def test_runs_without_a_chapter_in_common_are_refused(both):
     assert answer.exit_code == 1 and not (both[1] / "comparison.json").exists()
     held = "the <first> has llama3-cluster-sizing; another has token-cost"
     assert answer.output == f"Error: no chapter in common: {held}\n"
+
+
+def test_every_word_of_the_ledger_is_told_with_its_colours():
+    heads, words = ("before", "after"), [word for word in claims.VERDICTS if word != claims.NOT_YET]
+    html = comparison._table(heads, [(word, "holds") for word in words])
+    assert {"adds up", "in part"} <= set(words)
+    for word in words:
+        assert f'<td class="verdict-cell is-{word.replace(" ", "-")}">{word}</td>' in html

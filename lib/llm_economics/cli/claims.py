@@ -19,7 +19,7 @@ import click
 )
 def claims(as_json: bool, folder: Path | None) -> None:
     """List every claim of the five articles with its verdict."""
-    from llm_economics.book.claims import NOT_YET, chapters_folder, scorecard
+    from llm_economics.book.claims import NOT_YET, chapters_folder, in_words, outcome_of, scorecard
     from llm_economics.formulas.elementwise import ParameterError
 
     if folder is not None and (folder / "chapters").is_dir():
@@ -35,6 +35,11 @@ def claims(as_json: bool, folder: Path | None) -> None:
         return
     width = max(len(row["id"]) for row in rows)
     for row in rows:
-        click.echo(f"{row['id']:<{width}}  {row['verdict']:<17}  {row['statement']}")
+        condition = f"  [{in_words(row)}]" if row["condition"] else ""
+        click.echo(f"{row['id']:<{width}}  {row['verdict']:<17}  {row['statement']}{condition}")
     counts = Counter(row["verdict"] for row in rows)
     click.echo(f"\n{len(rows)} claims: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common()))
+    outcomes = Counter(outcome_of(row["verdict"]) for row in rows)
+    lost = sum(bool(row["immaterial"]) for row in rows)
+    told = ", ".join(f"{n} {name}" for name, n in outcomes.most_common())
+    click.echo(f"by outcome: {told}" + (f" ({lost} of the wrong ones immaterial)" if lost else ""))
