@@ -12,6 +12,7 @@ from docutils.utils import new_document
 from llm_economics.book import claims, openings
 from llm_economics.facts import ROOT
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.reruns import notebooks
 from llm_economics.site.openings import raise_opening
 
 FOUND = openings.openings()
@@ -110,6 +111,29 @@ def test_knife_edges_are_ranges():
         "1,228 to 1,240",
         "0",
     ]
+
+
+def rerun(chapter: str, **values) -> openings.Opening:
+    """The opening that a chapter has under other assumptions."""
+    seen: list = []
+    notebooks.evaluate(ROOT / f"chapters/{chapter}.ipynb", values, until=seen.append)
+    return next(thing for thing in seen if isinstance(thing, openings.Opening))
+
+
+@pytest.mark.parametrize(
+    ("chapter", "values", "said"),
+    [
+        ("own-or-rent", {"h100_usd_per_hour": 12.0}, ["calling the API never at $12", "hours, more than there are"]),
+        ("bandwidth-wall", {"tokens_per_word": 2.0}, ["above it one user gets less than 33.3", "(here 2)"]),
+        ("speculative-decoding", {"acceptance": 0.95}, ["1.29 to 1.77 times", "from a batch of **1** to **1248**."]),
+        ("token-cost", {"utilisation": 0.02}, ["no batch that fits"]),
+    ],
+)
+def test_other_assumptions_rewrite_it(chapter, values, said):
+    made = rerun(chapter, **values)
+    text = " ".join([made.number, made.says, *made.do, made.flips, *(part["condition"] for part in made.conditions)])
+    for words in said:
+        assert words in text, text
 
 
 def test_the_page_shows_it_first():
