@@ -1,9 +1,12 @@
 """What a verdict rests on: named inputs, who stands behind them, and circles."""
 
+import ast
+import json
+
 import pytest
 
 from llm_economics import facts
-from llm_economics.book import support
+from llm_economics.book import claims, support
 from llm_economics.formulas.elementwise import ParameterError
 
 LEAK, CEREBRAS, LLAMA = "gpt4-leak-2023", "cerebras-2024", "llama3-2024"
@@ -74,3 +77,39 @@ def test_every_role_is_used_and_every_address_stands_in_data():
     }
     for start, _role, _article in support._roles():
         assert any(address.startswith(start) for address in known), start
+
+
+def checks():
+    """Every call of ``check`` in a chapter, as parsed."""
+    for path in sorted(claims.chapters_folder().glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "code" and "check(" in source:
+                calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+                yield from (node for node in calls if getattr(node.func, "id", "") == "check")
+
+
+def test_a_fact_that_a_check_hands_in_is_among_what_it_uses():
+    seen = 0
+    for call in checks():
+        uses = "".join(ast.unparse(key.value) for key in call.keywords if key.arg == "uses")
+        for node in ast.walk(call.args[1]) if len(call.args) > 1 else ():
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("fact", "facts.fact", "told"):
+                texts = [part.value for part in node.args if isinstance(part, ast.Constant)]
+                item = texts[1 if ast.unparse(node.func) == "facts.fact" else 0] if texts else None
+                assert item is None or item in uses, ast.unparse(call)[:200]
+                seen += item is not None
+    assert seen > 20
+
+
+def test_no_check_decides_by_a_bare_truth():
+    """Every test of a claim in words is made by ``tested``, and none of its inputs is flipped to itself."""
+    tests = [key.value for call in checks() for key in call.keywords if key.arg == "holds"]
+    assert len(tests) > 60
+    for node in tests:
+        assert isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tested", ast.unparse(node)[:200]
+
+
+def test_every_flip_was_tried_when_the_chapters_ran():
+    tried = [basis for basis in claims.bases().values() if "flip" in basis]
+    assert len(tried) > 60 and all(basis["flips"] is True for basis in tried)
