@@ -73,9 +73,9 @@ def measured(
         raise ParameterError(_refusal(found[0]))
     rows = [_record(answer) for answer in found]
     if as_json:
-        click.echo(
-            json.dumps({"usd_per_hour": usd_per_hour, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False)
-        )
+        content = {"usd_per_hour": usd_per_hour, "rows": rows}
+        indent = 1 if len(rows) <= SHOWN else None  # a long table is for programs
+        click.echo(json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False))
     else:
         _show(found)
     if csv_path is not None:
