@@ -73,9 +73,9 @@ def measured(
         raise ParameterError(_refusal(found[0]))
     rows = [_record(answer) for answer in found]
     if as_json:
-        click.echo(
-            json.dumps({"usd_per_hour": usd_per_hour, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False)
-        )
+        content = {"usd_per_hour": usd_per_hour, "rows": rows}
+        indent = 1 if len(rows) <= SHOWN else None  # a long table is for programs
+        click.echo(json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False))
     else:
         _show(found)
     if csv_path is not None:
@@ -377,7 +377,7 @@ def _draw(answered: list[Answer], path: Path) -> None:
     shown = {"size": alt.condition(f"datum.whose == '{own.YOURS}'", alt.value(110), alt.value(25))}
     base = alt.Chart(frame).encode(x=x, y=y)
     dots = base.mark_point(filled=True, opacity=0.75).encode(
-        color=whose, shape=alt.Shape(**whose.to_dict()), tooltip=list(frame.columns), **shown
+        color=whose, shape=alt.Shape(**whose.to_dict(), legend=None), tooltip=list(frame.columns), **shown
     )
     bars = (
         base.transform_filter(alt.datum.whose == own.YOURS)
@@ -391,4 +391,4 @@ def _draw(answered: list[Answer], path: Path) -> None:
         f"Forecast {_digits(ratios[len(ratios) // 2])} times the measured time per token; on the line both are equal"
     )
     chart = alt.layer(equal, dots, bars).properties(title=title, width=480, height=480, description=title)
-    chart.save(str(path), **({"scale_factor": 2} if path.suffix == ".png" else {}))
+    chart.save(str(path), **{".png": {"scale_factor": 2}, ".html": {"inline": True}}.get(path.suffix, {}))

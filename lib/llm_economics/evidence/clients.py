@@ -613,6 +613,7 @@ def evalscope(content: dict, path: Path) -> Iterator[Result]:
     yield Result(
         tool="evalscope perf",
         file=str(path),
+        late_end=True,
         model=text_of(at(settings, "model")),
         says=named(
             ttft=statistics("TTFT (ms)", "time to first token", 1e-3, FIRST),

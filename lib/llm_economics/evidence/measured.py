@@ -477,6 +477,9 @@ LIKENESS = (1.0, 0.5, 1.0, 1.0, 0.7, 0.3)
 """What a factor counts in a published row's distance: bytes of the model, of it active, bandwidth of a chip, number of
 chips, requests at a time, tokens of context."""
 
+WAITING = 0.3
+"""Share of a published request before its first token beyond which it is no neighbour: it queued."""
+
 TABLES = ("measured_serving", "services")
 """Files of published services."""
 
@@ -491,7 +494,13 @@ def published() -> Published:
         path = facts.DATA / f"{name}.csv"
         for result in readers.read(path):
             row = result.row or {}
-            if result.why_not or result.speculation or row.get("trap") or not result.says.get("tpot"):
+            if (
+                result.why_not
+                or result.speculation
+                or row.get("trap")
+                or not result.says.get("tpot")
+                or _queued(result)
+            ):
                 continue
             try:
                 setting = complete(result, Given())
@@ -515,6 +524,12 @@ def published() -> Published:
         np.array([_features(setting) for setting in settings]),
         np.array([_chip(setting) for setting in settings]),
     )
+
+
+def _queued(result: Result) -> bool:
+    """Whether much of a request is a wait for its first token: fewer requests ran than the row says."""
+    first, token = (figure.typical if figure else None for figure in (result.ttft, result.tpot))
+    return bool(first and token and result.output_tokens) and first > WAITING * (first + token * result.output_tokens)
 
 
 def _features(setting: Setting) -> list[float]:

@@ -285,7 +285,9 @@ def _lengths(result: Result) -> Result:
         pieces = _pieces(result)
         if pieces and abs(pieces - again) < abs(pieces - counted):
             counted = again
-    if not counted or not result.output_tokens or counted == result.output_tokens:
+    if counted == result.output_tokens:
+        return result
+    if not counted or not result.output_tokens:
         return replace(result, output_tokens=counted)
     factor = counted / result.output_tokens
     return replace(
