@@ -131,6 +131,12 @@ class _Case:
         self.published, self.batch, self.share, self.padding, self.asked = published, batch, share, padding, asked
         self.notes = list(published.config.notes if published.config is not None else ())
         self.context = facts.models.checked_context(published, context, DEFAULT_CONTEXT, self.notes)
+        ahead = published.checkpoint.parts.get("ahead") if published.checkpoint is not None else None
+        if ahead:
+            self.notes.append(
+                f"{ahead:,} B of the checkpoint are layers that predict further tokens: engines do not hold them unless "
+                "they speculate with them"
+            )
         self.models: dict[Precisions, ServedModel] = {}
 
     def served(self, chip) -> tuple[ServedModel, Precisions]:

@@ -115,3 +115,38 @@ def _case(case: dict[str, Any], engine_bytes: float) -> dict[str, float]:
 def calibrated() -> float:
     """Median over the logs of what an engine kept beside weights, cache and our count of activations, byte."""
     return float(predictions()["engine_bytes"].median())
+
+
+OURS = "ours"
+"""Name of our own answers among those of the calculators."""
+
+
+def compared() -> pandas.DataFrame:
+    """Answers ÷ logged tokens of cache: a row a question of ``data/memory_answers.csv``, a column a calculator.
+
+    ``logged_tokens`` and ours stand first; an answer that is not given is missing. The engine's part is the median of
+    all logs, those of the questions among them: a constant that :func:`left_out` takes without them.
+    """
+    from llm_economics import facts
+
+    cases = predictions().set_index("case")
+    answers = facts.load("memory_answers").pivot(index="case", columns="calculator", values="value")
+    cases = cases.loc[[case for case in cases.index if case in answers.index]]
+    found = cases[["logged_tokens"]].assign(**{OURS: cases["predicted_tokens"] / cases["logged_tokens"]})
+    return found.join(answers.loc[cases.index].div(cases["logged_tokens"], axis=0))
+
+
+def left_out() -> pandas.DataFrame:
+    """Each logged case predicted with the engine's part as the median of all other cases."""
+    cases = predictions()
+    rows = []
+    for i in range(len(cases)):
+        engine = float(cases["engine_bytes"].drop(index=i).median())
+        rows.append(predictions(engine).loc[i, "predicted_tokens"])
+    return cases.assign(predicted_tokens=rows)
+
+
+def mean_errors() -> pandas.Series:
+    """Mean of |answer ÷ logged − 1| over the questions that each calculator answers, least first."""
+    ratios = compared().drop(columns="logged_tokens")
+    return (ratios - 1).abs().mean().sort_values()

@@ -236,6 +236,18 @@ class MemoryCaseRow(SourcedRow):
     outcome: Literal["serves", "refused"] = Field(description="whether it started")
 
 
+class MemoryAnswerRow(SourcedRow):
+    """What calculators say of the cases of ``memory_cases``, as ``tests/oracle/ask_memory.py`` asked them."""
+
+    key = ("calculator", "case")
+    calculator: str = text("name of the package", ...)
+    version: str = text("its version", ...)
+    case: str = text("the case, a row of memory_cases", ...)
+    value: float | None = maybe("tokens of cache that remain; empty if it gives no answer", "token", 0, 1e8)
+    weights_bytes: float | None = maybe("weights as it counts them, all accelerators", "B", 1e8, 1e13)
+    convention: str = text("how the answer came about, or why there is none", ...)
+
+
 class TrainingRunRow(SourcedRow):
     """Published training runs, whole or in stretches."""
 
@@ -850,6 +862,7 @@ FILES: dict[str, type[Row]] = {
     "interconnect": FactRow,
     "llama3": FactRow,
     "measured_serving": MeasuredServingRow,
+    "memory_answers": MemoryAnswerRow,
     "memory_cases": MemoryCaseRow,
     "models": ModelRow,
     "moe_one_token_timings": OneTokenRow,
