@@ -1,8 +1,9 @@
 """Ask PyTorch's counter for the FLOP of one small model with each block; store them as ``block_oracle.json``.
 
-Each model of the list is one of the random shapes of ``families_oracle.json``, built with random weights on the CPU. Its
-FLOP are those of a forward pass over some tokens with eager attention and experts computed one by one, for which each
-token has the whole context, since masked keys are computed too. Run it as the README beside it says.
+Each model of the list is one of the random shapes of ``families_oracle.json``, built with random weights on the CPU.
+Its FLOP are those of a forward pass over some tokens with eager attention and experts computed one by one, for which
+each token has the whole context, since masked keys are computed too; and of one more token after them. Run it as the
+README beside it says.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ logging.disable(logging.WARNING)
 HERE = Path(__file__).parent
 TOKENS = 15  # within every window, and within what every indexer chooses
 MODELS = (
-    "qwen2 gemma3_text gpt_oss cohere2 afmoe laguna mimo_v2_flash minimax_m3_vl_text gemma4_text deepseek_v2 deepseek_v3 "
-    "deepseek_v32 hy_v4 axk2 dots3_note_text deepseek_v4 qwen3_next qwen3_5_text qwen4_exp_text kimi_linear "
+    "qwen2 gemma3_text gpt_oss cohere2 afmoe laguna mimo_v2_flash minimax_m3_vl_text gemma4_text deepseek_v2 "
+    "deepseek_v3 deepseek_v32 hy_v4 axk2 dots3_note_text deepseek_v4 qwen3_next qwen3_5_text qwen4_exp_text kimi_linear "
     "bailing_hybrid olmo_hybrid minimax nemotron_h jamba bamba mamba mamba2 falcon_h1 zamba2 recurrent_gemma lfm2 rwkv "
     "xlstm jetmoe zaya inkling_text phi gpt2 opt"
 ).split()
