@@ -70,7 +70,7 @@ MODELS = {
 
 _SUFFIX = re.compile(
     r"[-_. ](fp8|fp4|nvfp4|mxfp4|int4|int8|bf16|fp16|awq|gptq|w4a16|w8a8|w4a8|static|dynamic|pertensor|block|kv|"
-    r"kvcache|terminus|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|0528|0324|2507|2512|99(\.9)?|tput|moe|attn)$",
+    r"kvcache|terminus|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|2[0-9]{3}|0[0-9]{3}|1[0-9]{3}|99(\.9)?|tput|moe|attn)$",
     re.I,
 )
 _FORMATS = (
@@ -242,10 +242,10 @@ def model_name(written: str) -> str:
     """
     if not written:
         raise ParameterError("model is missing: the row cannot be answered without it")
-    tried = written.split("/")[-1]
+    tried = re.sub(r"\s*\(.*?\)", "", written.split("/")[-1]) or written
     first = None
     while True:
-        for name in (written if tried == written.split("/")[-1] else tried, MODELS.get(_plain(tried), tried)):
+        for name in (written if first is None else tried, MODELS.get(_plain(tried), tried)):
             try:
                 served(name)
                 return name
