@@ -55,18 +55,22 @@ MODELS = {
     "llama70b": "Llama 3.3 70B",
     "llama33": "Llama 3.3 70B",
     "dsv32": "DeepSeek-V3.2",
+    "dsv4": "DeepSeek-V4-Pro",
+    "deepseekv4": "DeepSeek-V4-Pro",
     "glm5": "GLM-5",
     "kimik25": "Kimi-K2.5",
     "kimik2": "Kimi-K2",
+    "qwen3235b": "Qwen3-235B-A22B",
     "minimaxm25": "MiniMax-M2.5",
-    "minimaxm2": "MiniMax-M2",
+    "minimaxm2": "MiniMax-M2.5",
+    "minimaxm21": "MiniMax-M2.5",
     "qwen35": "Qwen3.5-397B-A17B",
 }
 """Short names of benchmarks, as :func:`_plain` leaves them."""
 
 _SUFFIX = re.compile(
     r"[-_. ](fp8|fp4|nvfp4|mxfp4|int4|int8|bf16|fp16|awq|gptq|w4a16|w8a8|w4a8|static|dynamic|pertensor|block|kv|"
-    r"kvcache|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|0528|0324|2507|2512|99(\.9)?|tput|moe|attn)$",
+    r"kvcache|terminus|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|2[0-9]{3}|0[0-9]{3}|1[0-9]{3}|99(\.9)?|tput|moe|attn)$",
     re.I,
 )
 _FORMATS = (
@@ -238,10 +242,10 @@ def model_name(written: str) -> str:
     """
     if not written:
         raise ParameterError("model is missing: the row cannot be answered without it")
-    tried = written.split("/")[-1]
+    tried = re.sub(r"\s*\(.*?\)", "", written.split("/")[-1]) or written
     first = None
     while True:
-        for name in (written if tried == written.split("/")[-1] else tried, MODELS.get(_plain(tried), tried)):
+        for name in (written if first is None else tried, MODELS.get(_plain(tried), tried)):
             try:
                 served(name)
                 return name
