@@ -149,15 +149,17 @@ NotebookClient(new_notebook(cells=list(map(new_code_cell, cells))), **notebooks.
 def test_all_processes_end_with_their_parent_however_it_ends(tmp_path):
     pid = tmp_path / "pid"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(pid)], cwd=tmp_path, stderr=subprocess.DEVNULL)
-    wait_for(lambda: pid.exists() and pid.read_text())
-    family = [int(pid.read_text())]
-    while family[-1] != parent.pid:  # the kernel, its keeper, the process that both come from
-        family.append(int(Path(f"/proc/{family[-1]}/stat").read_text().rpartition(")")[2].split()[1]))
-    server = family[-2]
-    family += map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())
-    assert len(set(family)) == 5, "and the one that draws"
-    parent.kill()
-    parent.wait(30)
+    try:
+        wait_for(lambda: pid.exists() and pid.read_text())
+        family = [int(pid.read_text())]
+        while family[-1] != parent.pid:  # the kernel, its keeper, the process that both come from
+            family.append(int(Path(f"/proc/{family[-1]}/stat").read_text().rpartition(")")[2].split()[1]))
+        server = family[-2]
+        family += map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())
+        assert len(set(family)) == 5, "and the one that draws"
+    finally:
+        parent.kill()
+        parent.wait(30)
     wait_for(lambda: not any(map(alive, family)), 5)
     assert not alive(parent.pid)
 
