@@ -45,7 +45,7 @@ def test_a_dead_keeper_costs_its_chapter_a_dead_run_nothing_and_the_end_is_that_
     running = started(*command, "out", cwd=tmp_path)
     wait_for(lambda: pid.exists() and pid.read_text())
     os.kill(parent_of(int(pid.read_text())), signal.SIGKILL)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=120)
     assert running.returncode == 1 and "failed: second: DeadKernelError" in said, said
     assert set(json.loads((tmp_path / "out" / "results.json").read_text())["results"]) == {"first", "third"}
 

@@ -39,7 +39,7 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_for(condition, seconds: float = 30) -> None:
+def wait_for(condition, seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -101,7 +101,7 @@ def test_the_process_that_forks_has_what_chapters_import_and_no_thread():
         "import json, sys; from llm_economics.reruns import forks; forks.warm_up()\n"
         "print(json.dumps([forks.threads(), sorted(sys.modules)]))"
     )
-    env = os.environ | kernels.ONE_THREAD | kernels.NO_THREAD
+    env = os.environ | forks.ONE_THREAD | forks.NO_THREAD
     answer = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     threads, modules = json.loads(answer.stdout.splitlines()[-1])
     assert threads == 1 and "vl_convert" not in modules
@@ -118,17 +118,17 @@ def test_each_process_dies_for_itself(tmp_path):
     for victim in ("os.getpid()", "os.getppid()"):
         with pytest.raises(DeadKernelError):
             ran(tmp_path, f"import os, time; os.kill({victim}, 9); time.sleep(60)")
-    before = kernels.WARM._process
+    before = forks.WARM._process
     assert ran(tmp_path, f"import os; os.kill({before.pid}, 9); print(1)", "print(2)") == ["1", "2"], "a kernel goes on"
     assert ran(tmp_path, "print(3)") == ["3"], "another process is started"
-    assert kernels.WARM._process is not before
+    assert forks.WARM._process is not before
 
 
 def test_without_a_process_to_fork_from_kernels_are_ordinary(tmp_path, monkeypatch):
     def refused(self, message, descriptors):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(kernels.Warm, "send", refused)
+    monkeypatch.setattr(forks.Warm, "send", refused)
     assert ran(tmp_path, "import os; print(os.getppid())") == [str(os.getpid())]
 
 
@@ -149,15 +149,17 @@ NotebookClient(new_notebook(cells=list(map(new_code_cell, cells))), **notebooks.
 def test_all_processes_end_with_their_parent_however_it_ends(tmp_path):
     pid = tmp_path / "pid"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(pid)], cwd=tmp_path, stderr=subprocess.DEVNULL)
-    wait_for(lambda: pid.exists() and pid.read_text())
-    family = [int(pid.read_text())]
-    while family[-1] != parent.pid:  # the kernel, its keeper, the process that both come from
-        family.append(int(Path(f"/proc/{family[-1]}/stat").read_text().rpartition(")")[2].split()[1]))
-    server = family[-2]
-    family += map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())
-    assert len(set(family)) == 5, "and the one that draws"
-    parent.kill()
-    parent.wait(30)
+    try:
+        wait_for(lambda: pid.exists() and pid.read_text())
+        family = [int(pid.read_text())]
+        while family[-1] != parent.pid:  # the kernel, its keeper, the process that both come from
+            family.append(int(Path(f"/proc/{family[-1]}/stat").read_text().rpartition(")")[2].split()[1]))
+        server = family[-2]
+        family += map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())
+        assert len(set(family)) == 5, "and the one that draws"
+    finally:
+        parent.kill()
+        parent.wait(30)
     wait_for(lambda: not any(map(alive, family)), 5)
     assert not alive(parent.pid)
 

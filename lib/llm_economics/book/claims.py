@@ -12,7 +12,9 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,7 @@ __all__ += [
     "within",
 ]
 
+OWN_MIME = "application/vnd.llm-economics."
 RESULT_MIME = "application/vnd.llm-economics.result+json"
 
 
@@ -174,12 +177,21 @@ def _bundles(folder: Path | None, mime: str) -> Iterable[tuple[str, dict[str, An
     """The outputs of a folder of executed notebooks that hold a record of one kind, each with its chapter."""
     for path, content in _notebooks(folder or chapters_folder()):
         try:
-            cells = json.loads(content)["cells"]
-            found = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
+            found = _outputs(content)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise ParameterError(f"{path} is no notebook: {reason}") from error
-        yield from ((path.stem, data) for data in found if mime in data)
+        yield from ((path.stem, deepcopy(data)) for data in found if mime in data)
+
+
+@lru_cache(maxsize=64)
+def _outputs(content: bytes) -> list[dict[str, Any]]:
+    """The book's own records in the outputs of a notebook."""
+    outputs = (output for cell in json.loads(content)["cells"] for output in cell.get("outputs", ()))
+    own = (
+        {key: data for key, data in output.get("data", {}).items() if key.startswith(OWN_MIME)} for output in outputs
+    )
+    return [data for data in own if data]
 
 
 def _records(folder: Path | None, mime: str) -> Iterable[tuple[str, dict[str, Any]]]:

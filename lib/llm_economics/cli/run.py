@@ -46,6 +46,9 @@ def run(
     """
     import signal
 
+    from llm_economics.reruns import forks
+
+    forks.WARM.begin()  # its imports take as long as ours
     from llm_economics.facts import ROOT
     from llm_economics.formulas.elementwise import ParameterError
     from llm_economics.reruns import comparison, notebooks, runs

@@ -12,6 +12,7 @@ fork, so that this one never draws.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -21,7 +22,9 @@ import random
 import selectors
 import signal
 import socket
+import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,12 @@ MODULES = (
 )
 FLOORS = ("formulas", "checkpoints", "facts", "evidence", "book")
 """What chapters import, all rooms of these floors among it, and what a kernel imports by itself."""
+
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS"), "1")
+"""Environment of a kernel that shares the processors with others."""
+NO_THREAD = {"ARROW_DEFAULT_MEMORY_POOL": "system", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Environment in which the import of pyarrow starts no thread."""
 
 
 def end_with_parent(parent: int) -> None:
@@ -263,3 +272,94 @@ def main(arguments: list[str]) -> None:
     request = Server(socket.socket(fileno=int(arguments[0]))).serve()
     if request is not None:
         run_kernel(request)
+
+
+# As seen from the process that needs kernels
+
+
+def possible() -> bool:
+    """Whether kernels are forked here: on Linux, unless ordinary ones are asked for."""
+    return hasattr(os, "pidfd_open") and os.environ.get("LLM_ECONOMICS_KERNELS") != "ordinary"
+
+
+_FORKS = """
+import sys
+if sys.path[0] == "":  # the folder that it is started in, which an ordinary kernel passes over as well
+    del sys.path[0]
+from llm_economics.reruns.forks import main
+main(sys.argv[1:])
+"""
+
+
+class Warm:
+    """The process that forks kernels, as seen from the one that needs them; started when the first is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._control: socket.socket | None = None
+        self._owner = 0
+
+    def begin(self) -> None:
+        """Start the process where that is possible, so that its imports are done when the first kernel is needed."""
+        if possible():
+            with self._lock, contextlib.suppress(OSError):
+                self._ready()
+
+    def send(self, message: bytes, descriptors: list[int]) -> subprocess.Popen:
+        """Send a message with descriptors to the process that is returned; it is started if there is none.
+
+        Raises
+        ------
+        OSError
+            If none can be started, or it is about to end.
+        """
+        with self._lock:
+            self._ready()
+            try:
+                socket.send_fds(self._control, [message], descriptors)
+            except OSError:
+                self._end()
+                raise
+            return self._process
+
+    def gone(self, process: subprocess.Popen) -> None:
+        """Have another started in the place of one that does not answer any more."""
+        with self._lock:
+            if process is self._process:
+                self._end()
+
+    def _ready(self) -> None:
+        if self._owner != os.getpid() or self._process is None or self._process.poll() is not None:
+            self._start()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-c", _FORKS, str(theirs.fileno())]
+        if threading.current_thread() is threading.main_thread():
+            command.append(str(os.getpid()))
+        self._process = subprocess.Popen(
+            command,
+            env=os.environ | ONE_THREAD | NO_THREAD,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+        self._control, self._owner = ours, os.getpid()
+
+    def stop(self) -> None:
+        """End the process; the kernels that came from it have keepers of their own."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._process is not None and self._owner == os.getpid():
+            self._control.close()
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+WARM = Warm()
+atexit.register(WARM.stop)

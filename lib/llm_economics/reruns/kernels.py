@@ -7,7 +7,6 @@ Where the system does not fork safely, or ``LLM_ECONOMICS_KERNELS=ordinary``, ke
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
@@ -15,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import weakref
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -26,91 +24,12 @@ from traitlets import Dict
 
 from llm_economics import book  # noqa: F401 (before jsonschema)
 from llm_economics.book import drawing
+from llm_economics.reruns.forks import WARM, possible
 
 NAME = "llm-economics"
 """What jupyter_client knows the provisioner as."""
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS"), "1")
-"""Environment of a kernel that shares the processors with others."""
-NO_THREAD = {"ARROW_DEFAULT_MEMORY_POOL": "system", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""Environment in which the import of pyarrow starts no thread."""
 START_S = 60.0
 """Seconds in which a kernel has to be forked, the imports of the first included."""
-
-
-_FORKS = """
-import sys
-if sys.path[0] == "":  # the folder that it is started in, which an ordinary kernel passes over as well
-    del sys.path[0]
-from llm_economics.reruns.forks import main
-main(sys.argv[1:])
-"""
-
-
-class Warm:
-    """The process that forks kernels, as seen from the one that needs them; started when the first is asked for."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
-        self._control: socket.socket | None = None
-        self._owner = 0
-
-    def send(self, message: bytes, descriptors: list[int]) -> subprocess.Popen:
-        """Send a message with descriptors to the process that is returned; it is started if there is none.
-
-        Raises
-        ------
-        OSError
-            If none can be started, or it is about to end.
-        """
-        with self._lock:
-            if self._owner != os.getpid() or self._process is None or self._process.poll() is not None:
-                self._start()
-            try:
-                socket.send_fds(self._control, [message], descriptors)
-            except OSError:
-                self._end()
-                raise
-            return self._process
-
-    def gone(self, process: subprocess.Popen) -> None:
-        """Have another started in the place of one that does not answer any more."""
-        with self._lock:
-            if process is self._process:
-                self._end()
-
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-c", _FORKS, str(theirs.fileno())]
-        if threading.current_thread() is threading.main_thread():
-            command.append(str(os.getpid()))
-        self._process = subprocess.Popen(
-            command,
-            env=os.environ | ONE_THREAD | NO_THREAD,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-        theirs.close()
-        self._control, self._owner = ours, os.getpid()
-
-    def stop(self) -> None:
-        """End the process and all of its kernels."""
-        with self._lock:
-            self._end()
-
-    def _end(self) -> None:
-        if self._process is not None and self._owner == os.getpid():
-            self._control.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-
-WARM = Warm()
-atexit.register(WARM.stop)
 
 
 class Forked:
@@ -212,11 +131,6 @@ def _forks(command: list[str]) -> bool:
     """Whether a kernel's command is one that the process can take the place of."""
     plain = "ipykernel_launcher" in command and os.path.realpath(command[0]) == os.path.realpath(sys.executable)
     return plain and possible()
-
-
-def possible() -> bool:
-    """Whether kernels are forked here: on Linux, unless ordinary ones are asked for."""
-    return hasattr(os, "pidfd_open") and os.environ.get("LLM_ECONOMICS_KERNELS") != "ordinary"
 
 
 def _forked(arguments: list[str], env: dict[str, str], cwd: str, kwargs: dict[str, Any]) -> Forked | None:

@@ -71,17 +71,21 @@ def chapters(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in paths if _parameters_cell(path) is not None}
 
 
-def _parameters_cell(path: Path) -> str | None:
+def cells(path: Path) -> tuple[tuple[str, Mapping[str, Any], Any], ...]:
+    """Type, metadata and source of each cell of a notebook, without outputs; read once as long as it stays the same."""
     found = path.stat()
-    return _read_parameters_cell(path, found.st_mtime_ns, found.st_size)
+    return _read_cells(path, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=256)
-def _read_parameters_cell(path: Path, changed: int, size: int) -> str | None:
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        if "parameters" in cell["metadata"].get("tags", ()):
-            return "".join(cell["source"])
-    return None
+def _read_cells(path: Path, changed: int, size: int) -> tuple[tuple[str, Mapping[str, Any], Any], ...]:
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return tuple((cell["cell_type"], cell["metadata"], cell["source"]) for cell in found)
+
+
+def _parameters_cell(path: Path) -> str | None:
+    tagged = ("".join(source) for _, metadata, source in cells(path) if "parameters" in metadata.get("tags", ()))
+    return next(tagged, None)
 
 
 def defaults(path: Path) -> dict[str, int | float | str]:
@@ -313,7 +317,7 @@ def _options(folder: Path, env: Mapping[str, str]) -> dict[str, Any]:
     """What a client of nbclient is told: a kernel in this folder, and nothing that changes from run to run."""
     from traitlets.config import Config
 
-    from llm_economics.reruns import kernels
+    from llm_economics.reruns import forks, kernels
 
     kernels.use()
     return {
@@ -321,7 +325,7 @@ def _options(folder: Path, env: Mapping[str, str]) -> dict[str, Any]:
         "shutdown_kernel": "immediate",
         "resources": {"metadata": {"path": str(folder)}},
         "extra_arguments": QUIET,
-        "config": Config({"Provisioner": {"environment": {**kernels.ONE_THREAD, **env}}}),
+        "config": Config({"Provisioner": {"environment": {**forks.ONE_THREAD, **env}}}),
     }
 
 

@@ -303,14 +303,12 @@ def expected_seconds(run: Run, slug: str) -> float:
     made = run.manifest["notebooks"].get(slug)
     if made:
         return made["seconds"]
-    cells = json.loads(run.sources[slug].read_text(encoding="utf-8"))["cells"]
-    return sum(len("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code") / 2000
+    return sum(len("".join(text)) for kind, _, text in notebooks.cells(run.sources[slug]) if kind == "code") / 2000
 
 
 def chapter_key(source: Path, values: Mapping[str, Any]) -> str:
     """A hash of all that a chapter's outputs are made from: its source, its values, the library, the data, packages."""
-    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
-    text = json.dumps([[cell["cell_type"], cell["metadata"], cell["source"]] for cell in cells])
+    text = json.dumps(notebooks.cells(source))
     made = [text, dict(sorted(values.items())), notebooks.library(), versions(), _readers_data()]
     return _hash(json.dumps(made).encode())
 
