@@ -41,6 +41,9 @@ TEMPLATES = (
 )
 """Templates of the theme that the site replaces."""
 
+PRINTED = "book-paper"
+"""The class of the one page that is printed as the whole book; no page of the site has it."""
+
 HOOKS = (
     'id="pst-primary-sidebar"',
     'id="pst-primary-sidebar-modal"',
@@ -86,7 +89,7 @@ def one_sheet(static: Path, pages: Sequence[str], scripts: Sequence[str]) -> str
 
 def _met(pages: Iterable[str]) -> tuple[set[str], set[str]]:
     """Elements, and classes and ids, of the pages."""
-    tags, names = {"html", "body", "dialog"}, set()
+    tags, names = {"html", "body", "dialog"}, {PRINTED}
     for page in pages:
         tags |= {tag.lower() for tag in re.findall(r"<([A-Za-z][\w-]*)", page)}
         for value in re.findall(r"\b(?:class|id)=(\"[^\"]*\"|'[^']*')", page):
