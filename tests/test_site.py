@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -29,7 +30,9 @@ from PIL import Image
 from sphinx.errors import ExtensionError
 
 from llm_economics.book import claims
-from llm_economics.site import aside, mathml, outputs, weight
+from llm_economics.book.figures import MIME
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.site import aside, mathml, outputs, paper, weight
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".*", "_build", "node_modules", "__pycache__", "*.egg-info")
@@ -441,8 +444,12 @@ class Visit:
         self.tab.on("request", lambda request: self._asked(address, request.url))
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
-        self.tab.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
+        self.tab.on("requestfailed", self._failed)
         self.tab.goto(f"{address}/{page}" if ".html" in page else f"{address}/{page}.html")
+
+    def _failed(self, request) -> None:
+        if "ERR_ABORTED" not in str(request.failure):  # as when a reader goes on to another page
+            self.errors.append(f"failed: {request.url}")
 
     def _asked(self, address: str, url: str) -> None:
         if not url.startswith((f"{address}/", "data:", "blob:")):
@@ -721,3 +728,205 @@ def test_one_way_to_search_and_it_finds(contexts, address, mode):
         visit.tab.wait_for_url("**/search.html?q=training*")
         visit.tab.locator("#search-results li a").first.wait_for(timeout=5_000)
         assert visit.outside == [] and visit.errors == []
+
+
+# What others take along
+
+
+def test_claims_are_data_with_stable_identifiers(site):
+    rows = json.loads((site / "claims.json").read_text())["claims"]
+    assert [row["id"] for row in rows] == list(claims.ledger())
+    verdicts = {row["id"]: row["verdict"] for row in claims.scorecard()}
+    assert {row["id"]: row["verdict"] for row in rows} == verdicts
+    with (site / "claims.csv").open(newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [row["id"] for row in rows]
+
+
+def test_each_page_says_how_to_cite_it_and_nothing_of_an_address(site):
+    for page in PAGES:
+        soup = parse(site / f"{page}.html")
+        cited = soup.select_one(".book-cite pre").get_text()
+        assert cited.startswith("@misc{") and "year = {2026}" in cited and "url" not in cited
+        assert version("llm-economics") in cited and not soup.select("time, .book-changes")  # the copy has no history
+        assert not soup.select("link[rel=canonical], meta[property='og:url'], meta[property='og:image']")
+        assert soup.select_one("meta[property='og:title']")["content"] in soup.article.h1.get_text()
+    assert not (site / "sitemap.xml").exists() and not (site / "_static" / "cards").exists()
+
+
+def test_chapters_end_with_the_command_that_runs_them(site):
+    for page in PAGES:
+        soup = parse(site / f"{page}.html")
+        if soup.select("table.assumptions"):
+            command = soup.select_one(".book-rerun pre").get_text()
+            assert command == f"llm-economics run {page.rsplit('/', 1)[-1]}"
+            assert soup.select("article > section > section")[-1].select_one(".book-rerun")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """A small book of its own with an address, in a repository with two changes, built twice: with git and without."""
+    root = tmp_path_factory.mktemp("small")
+    (root / "chapters").mkdir()
+    (root / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: chapters/kv-cache\n")
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config["html"]["baseurl"] = "https://example.org/book/"
+    del config["bibtex_bibfiles"]
+    (root / "_config.yml").write_text(yaml.safe_dump(config))
+    text = "# A small book\n\nIts first paragraph, long enough to be a description.\n\n## A section\n\nMore.\n"
+    (root / "index.md").write_text(text)
+    notebook = json.loads((ROOT / "chapters" / "kv-cache.ipynb").read_text())
+    drawn = next(cell for cell in notebook["cells"] if any(MIME in o.get("data", {}) for o in cell.get("outputs", ())))
+    title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# One figure\n\nIt is below."]}
+    notebook["cells"] = [title, drawn]
+    (root / "chapters" / "kv-cache.ipynb").write_text(json.dumps(notebook))
+    return root
+
+
+def built(root: Path, out: str) -> Path:
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "--path-output", out]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root / out / "_build" / "html"
+
+
+def test_an_address_and_a_history_are_used_where_they_are(small):
+    plain = built(small, "plain")
+    assert not parse(plain / "chapters" / "kv-cache.html").select("time")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q"], ["add", "index.md", "chapters"], ["commit", "-qm", "Start <b>here</b>"]):
+        subprocess.run([*git, *command], cwd=small, check=True)
+    dated = built(small, "dated")
+    soup = parse(dated / "chapters" / "kv-cache.html")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", soup.select_one(".book-about time")["datetime"])
+    assert "Start <b>here</b>" in soup.select_one(".book-changes").get_text()
+    where = "https://example.org/book/chapters/kv-cache.html"
+    assert (
+        soup.select_one("link[rel=canonical]")["href"] == soup.select_one("meta[property='og:url']")["content"] == where
+    )
+    assert where in soup.select_one(".book-cite pre").get_text()
+    assert json.loads(soup.select_one("script[type='application/ld+json']").string)["url"] == where
+    assert where in (dated / "sitemap.xml").read_text()
+    card = soup.select_one("meta[property='og:image']")["content"].removeprefix("https://example.org/book/")
+    with Image.open(dated / card) as picture:
+        assert picture.size == (1200, 630) and len(picture.getcolors(10**6)) > 50
+
+
+def test_the_same_book_twice_is_the_same_bytes(small):
+    first, second = (small / name / "_build" / "html" for name in ("plain", "again"))
+    shutil.rmtree(small / ".git", ignore_errors=True)
+    first = first if first.exists() else built(small, "plain")
+    second = built(small, "again")
+    files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
+    assert [name for name in files if (first / name).read_bytes() != (second / name).read_bytes()] == []
+
+
+def test_the_book_on_paper_has_all_pages_and_links_that_lead_on(site):
+    whole = BeautifulSoup(paper.one_page(site), "html.parser")
+    ids = [tag["id"] for tag in whole.select("[id]")]
+    assert len(ids) == len(set(ids))
+    assert len(whole.select("article.bd-article")) == len(PAGES) and not whole.select("script, img[loading]")
+    inner = [link["href"][1:] for link in whole.select("a[href^='#']")]
+    assert len(inner) > 500 and set(map(unquote, inner)) <= set(ids)
+    sources = [image["src"] for image in whole.select("img[src]")]
+    assert len(sources) > 50 and all((site / source).is_file() for source in sources)
+
+
+@pytest.mark.usefixtures("browser")
+def test_the_book_is_printed_with_numbered_pages(tmp_path, small):
+    site = small / "plain" / "_build" / "html"
+    paper.print_book(site if site.exists() else built(small, "plain"), tmp_path / "book.pdf")
+    printed = (tmp_path / "book.pdf").read_bytes()
+    assert printed.startswith(b"%PDF") and painted(printed) >= 15 and printed.count(b"/Type /Page\n") >= 2
+    with pytest.raises(ParameterError, match=r"has no index\.html"):
+        paper.print_book(tmp_path, tmp_path / "no.pdf")
+
+
+# Numbers, rerun, search, scorecard, landing page
+
+
+def test_a_number_says_where_it_comes_from(contexts, address):
+    with Visit(contexts["light"], address, "chapters/token-cost") as visit:
+        number = visit.tab.locator(".noted", has_text="$37.50").first
+        number.focus()
+        note = visit.tab.locator(".book-note")
+        note.wait_for(state="visible", timeout=3000)
+        said = note.text_content()
+        assert "blended_price" in said and "Input tokens for each output token (3.0" in said and "api_prices" in said
+        number.press("Escape")
+        assert not note.is_visible()
+
+
+def test_the_command_follows_what_a_reader_sets(contexts, address):
+    with Visit(contexts["light"], address, "chapters/token-cost.html?batch=8") as visit:
+        command = visit.tab.locator(".book-rerun pre")
+        assert command.text_content() == "llm-economics run token-cost -p batch=8"
+        visit.tab.click(".book-rerun summary")
+        visit.tab.fill(".book-values input >> nth=0", "a b'c")
+        assert "-p a100_list_usd_per_hour='a b'\\''c'" in command.text_content() and "batch=8" in visit.tab.url
+        assert visit.tab.locator(".book-notice").count() == 0
+
+
+@pytest.mark.parametrize("words", ["h100 price", "cost-007", "batch 6 $30"])
+def test_the_search_field_finds_claims_and_figures(contexts, address, words):
+    with Visit(contexts["light"], address, "chapters/token-cost") as visit:
+        asked = []
+        visit.tab.on("request", lambda request: asked.append(request.url))
+        assert not [url for url in asked if "entries" in url]
+        visit.tab.keyboard.press("Control+k")
+        visit.tab.locator("#pst-search-dialog input").fill(words)
+        visit.tab.locator(".book-found a").first.wait_for(timeout=5000)
+        assert [url for url in asked if url.endswith("entries.js")]
+        first = visit.tab.locator(".book-found li").first.text_content().lower()
+        assert any(word in first for word in words.split())
+        if words == "cost-007":
+            visit.tab.locator(".book-found a").first.click()
+            visit.tab.wait_for_url("**/token-cost.html#cost-007")
+
+
+def test_the_scorecards_filter_and_order_stand_in_its_address(contexts, address):
+    with Visit(contexts["light"], address, "chapters/scorecard") as visit:
+        visit.tab.select_option("#scorecard-verdict", "fails")
+        visit.tab.click("table.scorecard th button >> nth=0")
+        visit.tab.click("table.scorecard th button >> nth=0")
+        shown = visit.tab.locator("table.scorecard tbody tr:visible td:first-child").all_text_contents()
+        assert shown == sorted(shown, reverse=True) and len(shown) > 3
+        url = visit.tab.url.removeprefix(f"{address}/")
+        with Visit(contexts["phone"], address, url) as other:
+            again = other.tab.locator("table.scorecard tbody tr:visible td:first-child").all_text_contents()
+            assert again == shown and other.tab.locator(".book-notice").count() == 0
+        with Visit(contexts["light"], address, "chapters/scorecard.html?verdict=%3Cb%3E&sort=size&x=1") as bad:
+            said = bad.tab.locator(".book-notice").text_content()
+            assert "verdict = <b>" in said and "sort by size" in said and "names x" in said
+            assert bad.tab.locator(".scorecard-count").text_content().startswith(f"{len(claims.ledger())} of")
+
+
+def test_the_first_figure_can_be_dragged_before_anything_is_loaded(contexts, address):
+    with Visit(contexts["phone"], address, "index") as visit:
+        asked = []
+        visit.tab.on("request", lambda request: asked.append(request.url))
+        figure = moved_figure(visit)
+        box = figure.locator("picture img").bounding_box()
+        assert box["y"] < 844 or figure.bounding_box()["y"] < 700
+        figure.scroll_into_view_if_needed()
+        box = figure.locator("picture img").bounding_box()
+        dot = figure.locator(".book-follow-small circle")
+        before = dot.get_attribute("cx"), figure.locator(".book-chart-readout").text_content()
+        visit.tab.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
+        visit.tab.mouse.down()
+        visit.tab.mouse.move(box["x"] + 0.97 * box["width"], box["y"] + 0.5 * box["height"])
+        visit.tab.mouse.up()
+        after = dot.get_attribute("cx"), figure.locator(".book-chart-readout").text_content()
+        assert float(after[0]) > float(before[0]) and after[1] != before[1] and "batch=32" in visit.tab.url
+        assert visit.tab.locator(".tile").count() == 5
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_scrolls_sideways_on_a_phone(contexts, address, page):
+    with Visit(contexts["phone"], address, page) as visit:
+        visit.tab.wait_for_timeout(100)
+        wide = visit.tab.evaluate(
+            "[...document.querySelectorAll('.bd-article *')].filter((e) => e.scrollWidth > e.clientWidth + 1"
+            " && /auto|scroll/.test(getComputedStyle(e).overflowX)).map((e) => e.outerHTML.slice(0, 200))"
+        )
+        assert wide == []

@@ -80,12 +80,13 @@ def _start_bundle(app: Any) -> None:
 
 def _finish_bundle(app: Any, error: Exception | None) -> None:
     static = Path(app.outdir) / "_static"
-    bundle = getattr(app, "book_bundle", None)
+    bundle, app.book_bundle = getattr(app, "book_bundle", None), None
     if bundle is not None:
         script, _ = bundle.communicate()
         if bundle.returncode == 0:
             (static / VEGA).parent.mkdir(parents=True, exist_ok=True)
-            (static / VEGA).write_bytes(script)
+            # Closed in a function, so that it runs as a plain script: browsers refuse modules from plain files.
+            (static / VEGA).write_bytes(b'(function(){"use strict";' + script + b"\n})();\n")
         elif error is None:
             raise ExtensionError("vl_convert could not make the Vega bundle")
     if error is None and app.builder.format == "html":
@@ -102,7 +103,7 @@ def _slim(outdir: Path) -> None:
     if (static / "site.css").exists() and not (static / "book.css").exists():
         return
     pages = [path.read_text(encoding="utf-8") for path in sorted(outdir.rglob("*.html")) if static not in path.parents]
-    gone = weight.missing(pages[0], static)
+    gone = weight.missing(" ".join(pages), static)
     if gone:
         raise ExtensionError(f"the theme has changed: {', '.join(gone)} not found; see llm_economics.site.weight")
     scripts = [path.read_text(encoding="utf-8") for path in sorted((HERE / "static").glob("*.js"))]

@@ -207,25 +207,27 @@ def dressed(svg: str) -> str:
 
 
 def _cut(root: ElementTree.Element) -> None:
-    """Remove title and read-out of a picture, and the room that they took."""
-    top, body = 0.0, next((part for part in root if "transform" in part.attrib), None)
+    """Remove title and read-out of a picture, and the room that they took above the plot and its legend."""
+    body = next((part for part in root if "transform" in part.attrib), None)
+    if body is None:
+        return
+    ends, legends = [0.0], []
     for parent in list(root.iter()):
         for part in list(parent):
             kind = part.get("class", "")
-            if body is not None and ("role-title" in kind.split() or "readout_marks" in kind):
-                text = next((inner for inner in part.iter() if inner.tag == f"{SVG}text"), None)
-                group = next(
-                    (inner for inner in part.iter() if inner.tag == f"{SVG}g" and "transform" in inner.attrib), None
-                )
+            inside = next((inner for inner in part.iter(f"{SVG}g") if "transform" in inner.attrib), None)
+            if "role-legend" in kind.split() and inside is not None:
+                legends.append(_down(body) + _down(inside) - 4)
+            if "role-title" in kind.split() or "readout_marks" in kind:
+                text = next(part.iter(f"{SVG}text"), None)
                 if text is not None:
-                    lines = max(1, len(text))
-                    down = _down(body) + (_down(group) if group is not None else 0) + _down(text)
-                    top = max(top, down + 17 * (lines - 1) + 5)
+                    moved = _down(inside) if inside is not None else 0.0
+                    ends.append(_down(body) + moved + _down(text) + 17 * max(0, len(text) - 1) + 5)
                 parent.remove(part)
-    if top:
-        width, height = float(root.get("width")), float(root.get("height"))
-        root.set("viewBox", f"0 {top:g} {width:g} {height - top:g}")
-        root.set("height", f"{height - top:g}")
+    top = max(0.0, min(max(ends), *legends)) if legends else max(ends)
+    width, height = float(root.get("width")), float(root.get("height"))
+    root.set("viewBox", f"0 {top:g} {width:g} {height - top:g}")
+    root.set("height", f"{height - top:g}")
 
 
 def _down(element: ElementTree.Element) -> float:

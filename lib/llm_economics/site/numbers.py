@@ -21,9 +21,8 @@ from llm_economics.facts.units import percent, show, usd
 
 MOST = 6
 """Assumptions, and facts, that a note names."""
-NUMBER = re.compile(
-    r"(?<![\w.,$])\$?\d+(?:,\d{3})*(?:\.\d+)?(?:%| million\b| billion\b| trillion\b)?(?![\d%]|,\d|\.\d)"
-)
+_DIGITS = r"\d+(?:,\d{3})*(?:\.\d+)?"
+NUMBER = re.compile(rf"(?<![\w.,$])\$?{_DIGITS}(?:%| million\b| billion\b| trillion\b)?(?![\d%]|,\d|\.\d)")
 _TABLES = {"accelerator": "hardware", "system": "systems", "model": "models", "prices_of": "gpu_prices"}
 
 

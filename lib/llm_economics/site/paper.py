@@ -17,6 +17,7 @@ from urllib.parse import urldefrag, urlsplit
 from bs4 import BeautifulSoup, Tag
 
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.site.weight import PRINTED
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = "script, form, dialog, noscript, .headerlink, .book-chart-links, .book-rerun details, .book-notice"
@@ -69,7 +70,7 @@ def one_page(site: Path) -> str:
     title = first.select_one("article h1").get_text().rstrip("#")
     return (
         f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<link rel="stylesheet" href="{sheet}"></head><body class="book-paper"><main class="bd-main">'
+        f'<link rel="stylesheet" href="{sheet}"></head><body class="{PRINTED}"><main class="bd-main">'
         f'<div class="bd-content"><div class="bd-article-container">{"".join(bodies)}</div></div></main></body></html>'
     )
 

@@ -25,7 +25,10 @@ SHEETS = (
 )
 """The style sheets of which the site's one is made, in the order of the theme's page."""
 
-SEARCH_SCRIPTS = ("documentation_options.js", "doctools.js", "searchtools.js", "language_data.js", "searchindex.js")
+SEARCH_SCRIPTS = (
+    *("documentation_options.js", "doctools.js", "sphinx_highlight.js"),
+    *("searchtools.js", "language_data.js", "searchindex.js"),
+)
 """The theme's scripts that the page of search results keeps; no other page has any."""
 
 TEMPLATES = (
@@ -37,6 +40,9 @@ TEMPLATES = (
     "components/page-toc.html",
 )
 """Templates of the theme that the site replaces."""
+
+PRINTED = "book-paper"
+"""The class of the one page that is printed as the whole book; no page of the site has it."""
 
 HOOKS = (
     'id="pst-primary-sidebar"',
@@ -53,7 +59,7 @@ UNUSED = (
     *("copybutton.css", "copybutton.js", "copybutton_funcs.js", "clipboard.min.js", "design-tabs.js", "file.png"),
     *("sphinx-design.min.css", "sphinx-thebe.css", "sphinx-thebe.js", "togglebutton.css", "togglebutton.js"),
     *("check-solid.svg", "copy-button.svg", "play-solid.svg", "minus.png", "plus.png", "basic.css"),
-    *("sbt-webpack-macros.html", "webpack-macros.html", "sphinx_highlight.js", "images", "locales", "scripts"),
+    *("sbt-webpack-macros.html", "webpack-macros.html", "images", "locales", "scripts"),
     *("vendor", "styles", "sphinx-book-theme.css", "mystnb.*.css", "pygments.css", "book.css"),
 )
 """What is removed from ``_static`` once the pages are written: nothing refers to it any more."""
@@ -83,7 +89,7 @@ def one_sheet(static: Path, pages: Sequence[str], scripts: Sequence[str]) -> str
 
 def _met(pages: Iterable[str]) -> tuple[set[str], set[str]]:
     """Elements, and classes and ids, of the pages."""
-    tags, names = {"html", "body", "dialog"}, set()
+    tags, names = {"html", "body", "dialog"}, {PRINTED}
     for page in pages:
         tags |= {tag.lower() for tag in re.findall(r"<([A-Za-z][\w-]*)", page)}
         for value in re.findall(r"\b(?:class|id)=(\"[^\"]*\"|'[^']*')", page):

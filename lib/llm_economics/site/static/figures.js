@@ -7,10 +7,9 @@
   const known = new Set(["article", "verdict", "q", "sort"]);
   let drawing = null;
 
-  function load(address, kind) {
+  function load(address) {
     return new Promise(function (resolve, reject) {
       const made = document.createElement("script");
-      if (kind) { made.type = kind; }
       made.src = new URL(address, document.baseURI);
       made.onload = resolve;
       made.onerror = () => reject(new Error("the figure could not be loaded: " + address));
@@ -20,7 +19,7 @@
 
   // Vega, the script that draws with it, and the specifications: fetched when a reader first touches some figure.
   function fetchDrawing() {
-    drawing = drawing || Promise.all([load(script.dataset.vega, "module"), load(script.dataset.draw), window.bookAside()])
+    drawing = drawing || Promise.all([load(script.dataset.vega), load(script.dataset.draw), window.bookAside()])
       .then(([, , page]) => (figure) => window.bookDraw(figure, page.figures[figure.id]));
     return drawing;
   }

@@ -35,23 +35,25 @@
     ...picker("Article", "article", "all five"), ...picker("Verdict", "verdict", "any"),
     element("label", { htmlFor: search.id, textContent: "Search" }), search, count, reset, download);
   const [article, verdict] = bar.querySelectorAll("select");
-  const order = element("select", { id: "scorecard-order" },
+  const picked = element("select", { id: "scorecard-order" },
     element("option", { value: "", textContent: "as in the articles" }),
-    element("option", { value: "apart", textContent: "furthest apart first" }));
-  order.addEventListener("change", function () {
-    const sorted = order.value ? [...rows].sort((a, b) => b.dataset.apart - a.dataset.apart) : rows;
-    table.tBodies[0].append(...sorted);
+    element("option", { value: "-apart", textContent: "furthest apart first" }));
+  picked.addEventListener("change", function () {
+    sort = picked.value;
+    order();
+    change();
   });
-  count.before(element("label", { htmlFor: order.id, textContent: "Order" }), order);
+  count.before(element("label", { htmlFor: picked.id, textContent: "Order" }), picked);
 
   // A cell as a sort sees it: its first number where it begins with one, else its text.
   function key(row, column) {
     const text = row.cells[column].textContent.trim();
-    const number = text.replace(/,/g, "").match(/^[^\d-]{0,2}(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)/i);
+    const number = text.replace(/,/g, "").match(/^[$€~≈<>≤≥±×\s]{0,2}(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)/i);
     return number ? Number(number[1]) : text === "—" || text === "" ? null : text.toLowerCase();
   }
 
   function order() {
+    picked.value = sort === "-apart" ? sort : "";
     const column = names.indexOf(sort.replace(/^-/, ""));
     const down = sort.startsWith("-") ? -1 : 1;
     heads.forEach((head, place) => head.setAttribute("aria-sort", place !== column ? "none" : down < 0 ? "descending" : "ascending"));
