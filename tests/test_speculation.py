@@ -157,5 +157,5 @@ def test_the_two_acceptances_are_each_others_reverse(acceptance, draft_tokens):
 
 def test_positions_that_are_never_reached():
     assert speculation.acceptance_by_position((0.5, 0.0, 0.0)) == (0.5, 0.0, 0.0)
-    with pytest.raises(ParameterError, match="accepted = 0.9 is not allowed"):
+    with pytest.raises(ParameterError, match=r"accepted = 0\.9 is not allowed"):
         speculation.acceptance_by_position((0.5, 0.9))

@@ -22,12 +22,48 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 HERE = Path(__file__).parent
 TOKENS = 15  # within every window, and within what every indexer chooses
-MODELS = (
-    "qwen2 gemma3_text gpt_oss cohere2 afmoe laguna mimo_v2_flash minimax_m3_vl_text gemma4_text deepseek_v2 "
-    "deepseek_v3 deepseek_v32 hy_v4 axk2 dots3_note_text deepseek_v4 qwen3_next qwen3_5_text qwen4_exp_text kimi_linear "
-    "bailing_hybrid olmo_hybrid minimax nemotron_h jamba bamba mamba mamba2 falcon_h1 zamba2 recurrent_gemma lfm2 rwkv "
-    "xlstm jetmoe zaya inkling_text phi gpt2 opt"
-).split()
+MODELS = [
+    "qwen2",
+    "gemma3_text",
+    "gpt_oss",
+    "cohere2",
+    "afmoe",
+    "laguna",
+    "mimo_v2_flash",
+    "minimax_m3_vl_text",
+    "gemma4_text",
+    "deepseek_v2",
+    "deepseek_v3",
+    "deepseek_v32",
+    "hy_v4",
+    "axk2",
+    "dots3_note_text",
+    "deepseek_v4",
+    "qwen3_next",
+    "qwen3_5_text",
+    "qwen4_exp_text",
+    "kimi_linear",
+    "bailing_hybrid",
+    "olmo_hybrid",
+    "minimax",
+    "nemotron_h",
+    "jamba",
+    "bamba",
+    "mamba",
+    "mamba2",
+    "falcon_h1",
+    "zamba2",
+    "recurrent_gemma",
+    "lfm2",
+    "rwkv",
+    "xlstm",
+    "jetmoe",
+    "zaya",
+    "inkling_text",
+    "phi",
+    "gpt2",
+    "opt",
+]
 
 
 def counted(config: dict) -> dict[str, int]:

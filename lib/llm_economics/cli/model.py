@@ -134,8 +134,8 @@ class _Case:
         ahead = published.checkpoint.parts.get("ahead") if published.checkpoint is not None else None
         if ahead:
             self.notes.append(
-                f"{ahead:,} B of the checkpoint are layers that predict further tokens: engines do not hold them unless "
-                "they speculate with them"
+                f"{ahead:,} B of the checkpoint are layers that predict further tokens: engines do not hold them "
+                "unless they speculate with them"
             )
         self.models: dict[Precisions, ServedModel] = {}
 
