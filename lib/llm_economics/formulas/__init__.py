@@ -1,8 +1,8 @@
 """The math: pure functions and frozen records on floats, arrays and quantities.
 
-A formula here imports nothing but the standard library and the rooms before it in this list; it knows no file,
-no name of a chip or a model, and no price. Numbers of this world come in as arguments. A room is loaded when it is
-first asked for.
+A formula here imports nothing but the standard library and the rooms before it in this list; it knows no file (but
+``services`` that of its constants), no name of a chip or a model, and no price. Numbers of this world come in as
+arguments. A room is loaded when it is first asked for.
 """
 
 from importlib import import_module
@@ -17,6 +17,7 @@ __all__ = [
     "parallelism",
     "recurrences",
     "routing",
+    "services",
     "serving",
     "speculation",
     "splits",
