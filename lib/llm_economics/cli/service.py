@@ -247,6 +247,8 @@ def _told(answer: dict[str, Any]) -> str:
     facts["evidence"] = f"{seen['interval']}, of {seen['services']} ({', '.join(seen['chips'])})"
     if not seen["chip_measured"]:
         facts["evidence"] += "; no service on this chip is among them"
+    if not seen["model_measured"]:
+        facts["evidence"] += "; no service of this model is among them"
     title = f"{answer['model']} on {answer['accelerators']} x {answer['accelerator']} ({layout}; {formats})"
     return "\n".join([title, *(f"  {name:<12} {text}" for name, text in facts.items())])
 
