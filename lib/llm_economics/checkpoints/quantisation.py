@@ -170,16 +170,21 @@ def part_match(name: str, patterns: Iterable[str]) -> bool:
     return any(f".{pattern.strip('.')}." in dotted for pattern in patterns) or boundary_match(name, patterns)
 
 
-def list_match(name: str, patterns: Iterable[str]) -> bool:
-    """As compressed-tensors and modelopt read a list: a name or its parent, ``re:`` and an expression, or a glob."""
-    for pattern in patterns:
-        if pattern.startswith("re:"):
-            expression = _expression(pattern[3:])
-            if expression and expression.match(name):
-                return True
-        elif f"{name}.".startswith(f"{pattern}.") or (_is_glob(pattern) and fnmatch.fnmatchcase(name, pattern)):
+def list_match(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """A list as compressed-tensors and modelopt read it: a name or its parent, ``re:`` and an expression, or a glob."""
+    plain = {pattern for pattern in patterns if not pattern.startswith("re:")}
+    globs = [fnmatch.translate(pattern) for pattern in plain if _is_glob(pattern)]
+    glob = re.compile("|".join(globs)) if globs else None
+    named = (_expression(pattern[3:]) for pattern in patterns if pattern.startswith("re:"))
+    expressions = [expression for expression in named if expression is not None]
+
+    def matches(name: str) -> bool:
+        parts = name.split(".")
+        if any(".".join(parts[:end]) in plain for end in range(1, len(parts) + 1)):
             return True
-    return False
+        return bool(glob and glob.match(name)) or any(expression.match(name) for expression in expressions)
+
+    return matches
 
 
 def _is_glob(pattern: str) -> bool:
@@ -214,7 +219,7 @@ class Declaration:
 
     ``scheme`` is what is printed, ``kv_scheme`` the precision of the KV cache if one is stated, ``read_from`` where it
     stands. ``formats`` are tried in order: a test of a module's name and kind, and its format (None: left as it was).
-    ``positive`` says that names are listed to be quantised, not to be left out.
+    ``positive`` says that names are listed to be quantised, not to be left out; ``words`` are all that is written.
     """
 
     scheme: str
@@ -225,6 +230,7 @@ class Declaration:
     method: str = ""
     kv_scale_bytes: int = 0
     positive: bool = False
+    words: str = ""
 
     def format_of(self, name: str, kind: str = "linear") -> Format | None:
         """The format of a module; what is of another ``kind`` than "linear", "expert" and "head" has none."""
@@ -343,7 +349,8 @@ def _read(found: Mapping[str, Any], config: Mapping[str, Any], where: str) -> De
         name = method or "of no stated method"
         warning = f"a quantisation {name!r} is not known: the weights are counted as {stored_dtype(config)}"
         result = Declaration(method or "unknown", where, warnings=(warning,))
-    return replace(result, read_from=where, kv_scheme=_kv(found), method=method or "modelopt")
+    words = json.dumps(found)
+    return replace(result, read_from=where, kv_scheme=_kv(found), method=method or "modelopt", words=words)
 
 
 def _kv(found: Mapping[str, Any]) -> str | None:
@@ -461,7 +468,8 @@ def _compressed(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declarat
     if not isinstance(groups, Mapping):
         raise refused("config_groups", groups, "it must be a JSON object")
     left = _names(found, "ignore") or []
-    tests: list[Any] = [(lambda name, kind: list_match(name, left), None)]
+    listed = list_match(left)
+    tests: list[Any] = [(lambda name, kind: listed(name), None)]
     forms = []
     for group in groups.values():
         weights = group.get("weights") if isinstance(group, Mapping) else None
@@ -470,15 +478,18 @@ def _compressed(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declarat
         form = _compressed_format(weights, group, str(group.get("format") or found.get("format") or ""), config)
         targets = _names(group, "targets") or ["Linear"]
         forms.append(form)
-        tests.append((partial(_targeted, targets), form))
+        tests.append((_targeted(targets), form))
     scheme = ", ".join(dict.fromkeys(form.name for form in forms)) or stored_dtype(config)
     kv = found.get("kv_cache_scheme")
     scales = 2 * dtype_bytes(config) if isinstance(kv, Mapping) and kv.get("dynamic") is not True else 0
     return Declaration(f"compressed-tensors {scheme}", "", formats=tuple(tests), kv_scale_bytes=scales)
 
 
-def _targeted(targets: list[str], name: str, kind: str) -> bool:
-    return any(word in targets for word in ("Linear", "FusedMoE", "re:.*")) or list_match(name, targets)
+def _targeted(targets: list[str]) -> Callable[[str, str], bool]:
+    if any(word in targets for word in ("Linear", "FusedMoE", "re:.*")):
+        return _always
+    listed = list_match(targets)
+    return lambda name, kind: listed(name)
 
 
 def _compressed_format(weights: Mapping[str, Any], group: Mapping[str, Any], form: str, config: Any) -> Format:
@@ -535,6 +546,7 @@ def _modelopt(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaratio
     """modelopt, in the words of ``hf_quant_config.json`` or of ``config.json``."""
     algorithm = str(found.get("quant_algo") or "").upper()
     left = _names(found, "exclude_modules", "ignore") or []
+    listed = list_match(left)
     kv = _kv(found)
     scales = 8 if kv == "fp8" else 0
     if algorithm == "MIXED_PRECISION":
@@ -545,7 +557,7 @@ def _modelopt(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaratio
     if not algorithm:
         return Declaration(stored_dtype(config), "", kv_scale_bytes=scales)
     form = _modelopt_format(algorithm, found, config)
-    tests: list[Any] = [(lambda name, kind: list_match(name, left), None)]
+    tests: list[Any] = [(lambda name, kind: listed(name), None)]
     if algorithm.endswith("_AWQ"):  # the scales of inputs that come from a norm are folded into it
         value = dtype_bytes(config)
         scaled = replace(form, size=lambda o, i: form.size(o, i) + value * i)
@@ -573,7 +585,8 @@ def _mixed(layers: Mapping[str, Any], left: list[str], config: Mapping[str, Any]
                 return exact[".".join(parts[:end])]
         return next((form for pattern, form in globs if fnmatch.fnmatchcase(name, pattern)), None)
 
-    tests: list[Any] = [(lambda name, kind: list_match(name, left), None)]
+    listed = list_match(left)
+    tests: list[Any] = [(lambda name, kind: listed(name), None)]
     for form in dict.fromkeys(exact.values()):
         tests.append((lambda name, kind, form=form: found(name) is form, form))
     names = ", ".join(dict.fromkeys(form.name for form in exact.values()))
@@ -618,9 +631,9 @@ def _modelopt_format(algorithm: str, found: Mapping[str, Any], config: Mapping[s
 
 def _mxfp4(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
     """gpt-oss: the experts' matrices, and nothing else unless a list says so."""
-    left = _names(found, "modules_to_not_convert") or []
+    listed = list_match(_names(found, "modules_to_not_convert") or [])
     form = replace(fp4_group("mxfp4", 32, 0, arithmetic=None), block=(1, 1))  # engines pad what a split leaves
-    tests = ((lambda name, kind: kind != "expert" or list_match(name, left), None), (_always, form))
+    tests = ((lambda name, kind: kind != "expert" or listed(name), None), (_always, form))
     return Declaration(form.name, "", formats=tests)
 
 
@@ -729,7 +742,7 @@ def _quark(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
     """AMD's quark: one configuration for all modules, and what is excluded."""
     weights = _mapping(_mapping(found, "global_quant_config"), "weight")
     inputs = _mapping(_mapping(found, "global_quant_config"), "input_tensors")
-    left = _names(found, "exclude") or []
+    listed = list_match(_names(found, "exclude") or [])
     dtype = str(weights.get("dtype") or "").lower()
     if dtype.startswith("fp4"):
         form = fp4_group("mxfp4", _group(weights, default=32) or 32, 0, arithmetic="fp4" if inputs else None)
@@ -740,7 +753,7 @@ def _quark(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
         form = int8_row(4)
     else:
         raise refused("quantization_config: weight dtype", dtype or None, "known of quark are fp4, fp8 and int8")
-    tests = ((lambda name, kind: kind == "head" or list_match(name, left), None), (_always, form))
+    tests = ((lambda name, kind: kind == "head" or listed(name), None), (_always, form))
     return Declaration(f"quark {form.name}", "", formats=tests)
 
 

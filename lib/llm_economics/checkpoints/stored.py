@@ -139,16 +139,12 @@ def _of_index(folder: Path | None, path: Path | None, found: Checkpoint | None) 
 # From a configuration
 
 _VARIANTS = (
-    ("mlp.experts.", "block_sparse_moe.experts."),
-    ("gate_proj", "w1"),
-    ("up_proj", "w3"),
-    ("down_proj", "w2"),
-    ("shared_experts", "shared_expert"),
-    ("model.", "model.language_model."),
-    ("model.", "language_model.model."),
-    ("mlp.gate", "mlp.router"),
+    (("model.", "language_model.model."), ("model.", "model.language_model."), ("model.", "backbone.")),
+    (("mlp.", "block_sparse_moe."), ("mlp.", "mixer."), ("self_attn.", "mixer."), ("mamba.", "mixer.")),
+    (("shared_experts", "shared_expert"),),
+    (("gate_proj", "w1"), ("up_proj", "w3"), ("down_proj", "w2")),
 )
-"""Other spellings of a module's name, tried one by one where a list is asked for it."""
+"""Other spellings of a module's name, by part: those whose words stand in a declaration are tried as well."""
 _KINDS = {
     "attention": "linear",
     "mixers": "linear",
@@ -226,6 +222,8 @@ def _named(architecture: Architecture, config: Mapping[str, Any]) -> Iterator[tu
     number = 0
     for count, layer in architecture.stack:
         weights = layer.weights(architecture.hidden_size)
+        if {"mlp.up_proj", "mlp.experts.*.up_proj"} <= {weight.name for weight in weights}:  # experts beside an MLP
+            weights = [weight._replace(name=weight.name.replace("mlp.experts.", "experts.")) for weight in weights]
         for _ in range(count):
             for weight in weights:
                 yield f"model.layers.{number}.", "experts" if weight.part == "experts" else "common", weight
@@ -253,14 +251,24 @@ def _format(declaration: Declaration, prefix: str, weight: Weight) -> Format | N
     kind = _KINDS.get(weight.part)
     if kind is None or "conv" in weight.name:
         return None
-    name = prefix + weight.name.replace("*", "0")
-    forms = [declaration.format_of(name, kind)]
-    for old, new in _VARIANTS if declaration.quantised else ():
-        if old in name:
-            forms.append(declaration.format_of(name.replace(old, new, 1), kind))
+    forms = [declaration.format_of(name, kind) for name in _spellings(prefix + weight.name, declaration)]
     if declaration.positive:
         return next((form for form in forms if form is not None), None)
     return None if None in forms else forms[0]
+
+
+def _spellings(name: str, declaration: Declaration) -> list[str]:
+    """A module's name as transformers has it, and as a file may spell it; "*" is the first expert."""
+    found = [name.replace("*", "0")]
+    for part in _VARIANTS if declaration.words else ():
+        found += [
+            one.replace(old, new, 1)
+            for old, new in part
+            if new.rstrip(".") in declaration.words
+            for one in found
+            if old in one and (old != "model." or one.startswith("model.layers"))
+        ]
+    return found
 
 
 def _buffers(architecture: Architecture, declaration: Declaration, config: Mapping[str, Any], parts: Counter) -> int:
