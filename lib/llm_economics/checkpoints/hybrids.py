@@ -23,6 +23,7 @@ from llm_economics.checkpoints.shapes import (
     grouped,
     kinds,
     model,
+    never_tied,
     sizes,
     uniform,
     whole_numbers,
@@ -197,6 +198,7 @@ def nemotron_h(f: Fields) -> Family:
         tied=f.flag("tie_word_embeddings"),
     )
     s = grouped(f, s, "num_key_value_heads")
+    never_tied(f, s)
     letters = {"M": LINEAR, "E": "moe", "*": FULL, "-": "mlp"}
     pattern = f.given.get("hybrid_override_pattern")
     if f.given.get("layers_block_type") is None and f.given.get("layer_types") is None and pattern is not None:
@@ -217,7 +219,7 @@ def nemotron_h(f: Fields) -> Family:
         state_size=f.whole("ssm_state_size"),
         conv_width=_renamed(f, "conv_kernel", "mamba_d_conv"),
         conv_bias=f.given["mamba_conv_bias"] if "mamba_conv_bias" in f.given else f.flag("use_conv_bias"),
-        bias=f.flag("use_bias") or f.flag("mamba_proj_bias"),
+        bias=f.flag("use_bias"),
     )
     bias = f.flag("mlp_bias")
     made: dict[str, Layer] = {LINEAR: Layer(block, None, 1), FULL: Layer(attention(s), None, 1)}
@@ -230,12 +232,15 @@ def nemotron_h(f: Fields) -> Family:
             "n_routed_experts",
             each,
             gated=False,
-            bias=bias,
             shared_width=shared,
             shared_bias=bias,
             latent=f.maybe("moe_latent_size") or 0,
         )
-        made["moe"] = Layer(None, routed, 1)
+        latent = (
+            vector("mixer.latent_in_proj.bias", "biases", routed.latent),
+            vector("mixer.latent_out_proj.bias", "biases", s.hidden),
+        )
+        made["moe"] = Layer(None, routed, 1, extras=latent if bias and routed.latent else ())
     return model(s, words, lambda word: made[word])
 
 
@@ -283,7 +288,6 @@ def zamba2(f: Fields) -> Family:
         groups=f.whole("mamba_ngroups"),
         state_size=f.whole("mamba_d_state"),
         conv_width=f.whole("mamba_d_conv"),
-        conv_bias=f.flag("use_conv_bias"),
         bias=f.flag("add_bias_linear"),
     )
     pattern = [LINEAR] + ([LINEAR] * 5 + ["hybrid"]) * 7 + [LINEAR] * 4 + ["hybrid"] + [LINEAR] * 3 + ["hybrid"]
@@ -339,6 +343,8 @@ def _norms(s: Sizes, wide: int) -> Listed:
 
 def _shared_layers(s: Sizes, words: list[str], shared: list[Several], block: Block, low: dict) -> Family:
     """Layers of a state space, before some of which a shared transformer stands, held once where it first does."""
+    if not s.tied:
+        raise refused("tie_word_embeddings", False, "its class then holds a shared transformer once for each layer")
     more = (Weight("linear", "mlp", s.hidden, s.hidden), *low.get("adapters", ()))
     seen = 0
     order: list[tuple[bool, int, bool]] = []
@@ -477,11 +483,11 @@ def xlstm(f: Fields) -> Family:
     """Matrix LSTMs (arXiv:2405.04517): linear attention with gates, and a gated MLP."""
     hidden = f.maybe("hidden_size") if "hidden_size" in f.given else None
     hidden = hidden or f.maybe("embedding_dim") or f.whole("hidden_size")
-    layers = f.maybe("num_hidden_layers") if "num_hidden_layers" in f.given else None
-    layers = layers or f.maybe("num_blocks") or f.whole("num_hidden_layers")
+    layers = f.maybe("num_blocks") or f.whole("num_hidden_layers")
     if f.flag("use_bias"):
         raise refused("use_bias", True, "biases are not counted")
     s = Sizes(layers=layers, hidden=hidden, vocab=f.whole("vocab_size"), tied=f.flag("tie_word_embeddings"))
+    never_tied(f, s)
     heads = f.whole("num_heads")
     keys, values = int(hidden * _number(f, "qk_dim_factor")), int(hidden * _number(f, "v_dim_factor"))
     step = f.whole("ffn_round_up_to_multiple_of")
@@ -503,8 +509,7 @@ def xlstm(f: Fields) -> Family:
         flops=4 * state + 2 * keys,
         heads=heads,
     )
-    out = f.flag("add_out_norm")
-    return uniform(s, Layer(mixer, Dense(width=width)), final_norm=out)
+    return uniform(s, Layer(mixer, Dense(width=width)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -663,6 +668,7 @@ def kimi_linear(f: Fields) -> Family:
 def bailing_hybrid(f: Fields) -> Family:
     """Delta attention with full-rank gates, and latent attention with a gate a head at the end of each group."""
     s = sizes(f)
+    never_tied(f, s)
     s.width, bias = f.whole("intermediate_size"), f.flag("attention_bias")
     linear = KimiDelta(
         heads=s.heads, head_dim=f.whole("head_dim"), conv_width=f.whole("short_conv_kernel_size"), full_rank=True
@@ -779,8 +785,7 @@ def inkling(f: Fields, second: bool = False, loop: bool = False) -> Family:
         sparse = [word == "sparse" for word in listed]
         dense = Dense(width=dense_width)
         n_shared = f.whole("n_shared_experts", 0)
-        sink = n_shared if f.flag("shared_expert_sink") else 0
-        routed = experts(f, "n_routed_experts", width, shared_width=n_shared * width, extra_choices=sink)
+        routed = experts(f, "n_routed_experts", width, shared_width=n_shared * width, extra_choices=n_shared)
         routed = Several((routed, Listed(listed=(vector("mlp.gate.global_scale", "router", 1),))))
 
     def mixer(word: str) -> Listed:

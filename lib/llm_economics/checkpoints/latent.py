@@ -43,7 +43,7 @@ def mla(f: Fields, s: Sizes, bias: bool = False, **switches) -> LatentAttention:
 
 def _mixed(f: Fields, s: Sizes, usual: int = 0, **switches) -> tuple[list[bool], Experts, Dense]:
     """Which layers have experts, the experts, and the MLP of the others."""
-    bias = f.flag("mlp_bias") if "mlp_bias" in f.defaults else False
+    bias = f.model_type == "deepseek_v2" and f.flag("mlp_bias")  # its descendants have the field and no biases
     sparse = after_first(f, s, usual)
     routed = with_shared(f, "n_routed_experts", "n_shared_experts", shared_bias=bias, **switches)
     return sparse, routed, Dense(width=s.width, bias=bias)
@@ -226,7 +226,7 @@ def dots3_note(f: Fields) -> Family:
     shared = f.extra("moe_shared_expert_intermediate_size") or f.whole("shared_experts_intermediate_size")
     width = f.whole("moe_intermediate_size")
     routed = experts(f, "n_routed_experts", width, shared_width=shared * f.whole("n_shared_experts", 0))
-    dense = Dense(width=s.width, bias=f.flag("mlp_bias"))
+    dense = Dense(width=s.width)
 
     def layer(kind: tuple[bool, bool]) -> Layer:
         mixer = near if kind[0] else own
@@ -331,7 +331,7 @@ def deepseek_v4(f: Fields) -> Family:
     if s.heads % plain.output_groups:
         raise refused("o_groups", plain.output_groups, f"it must divide the {s.heads} heads")
     chosen = index(f)
-    routed = with_shared(f, "n_routed_experts", "n_shared_experts")
+    routed = with_shared(f, "n_routed_experts", "n_shared_experts", shared_bias=f.flag("mlp_bias"))
     streams = f.whole("hc_mult")
     extras, ends = _streams(s, streams, 2 * streams + streams * streams, 3)
 

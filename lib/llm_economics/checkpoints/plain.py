@@ -121,6 +121,7 @@ def doge(f: Fields) -> Family:
             vector("residuals", "norms", s.hidden, 2, 2),
             vector("self_attn.A", "attention", s.kv_heads),
             Weight("self_attn.dt_proj", "attention", s.kv_heads, s.kv_heads * s.head_dim),
+            *([vector("self_attn.dt_proj.bias", "biases", s.kv_heads)] if f.flag("attention_bias") else []),
         ]
 
     return decoder(f, **_BIASES, mlp_bias="mlp_bias", qk_norm="head", window=everywhere, extras=extras)
@@ -171,7 +172,8 @@ def hrm_text(f: Fields) -> Family:
     biases, bias = both_biases(f), f.flag("mlp_bias")
     high, low = f.whole("H_cycles", high=100), f.whole("L_cycles", high=100)
     stacked_layers = f.maybe("num_layers_per_stack") or s.layers
-    blocks = (attention(s, gate="value", **biases), Dense(width=s.width, bias=bias))
+    gates = (vector("self_attn.gate_proj.bias", "biases", s.heads * s.head_dim),) if biases["qkv_bias"] else ()
+    blocks = (attention(s, gate="value", **biases), Dense(width=s.width, bias=bias), Listed(listed=gates))
     runs = stacked_layers * high * (low + 1)
     start = (vector("model.z_L_init", "embedding", s.hidden),)
 
@@ -200,8 +202,8 @@ def bitnet(f: Fields) -> Family:
     return decoder(f, **_BIASES, extras=norms)
 
 
-def _ernie(f: Fields, **switches) -> Family:
-    biased = f.flag("use_bias")
+def _ernie(f: Fields, head: bool = False, **switches) -> Family:
+    biased = f.flag("use_bias") and head
     return decoder(
         f,
         qkv_bias="use_bias",
@@ -596,7 +598,8 @@ def aria_text(f: Fields) -> Family:
 
     def routed(f: Fields, s: Sizes) -> Experts:
         shared = f.whole("moe_num_shared_experts", 0) * s.width
-        return experts(f, "moe_num_experts", s.width, "moe_topk", shared_width=shared)
+        bias = f.flag("mlp_bias")
+        return experts(f, "moe_num_experts", s.width, "moe_topk", shared_width=shared, shared_bias=bias)
 
     return decoder(f, **_BIASES, expert=routed)
 
@@ -648,7 +651,7 @@ def ernie4_5_moe(f: Fields) -> Family:
         bias, shared = f.flag("use_bias"), f.whole("moe_num_shared_experts", 0) * found.width
         return replace(found, shared_width=shared, shared_bias=bias)
 
-    return _ernie(f, sparse=sparse, expert=routed)
+    return _ernie(f, head=True, sparse=sparse, expert=routed)
 
 
 def afmoe(f: Fields) -> Family:
@@ -874,8 +877,7 @@ def ernie4_5_vl_moe(f: Fields) -> Family:
     dense = Dense(width=s.width, bias=biased)
     sparse = after_first(f, s, 1)
     mixer = attention(s, **both_biases(f, biased))
-    ends = tuple(head_bias(f, s)) if biased else ()
-    return model(s, sparse, lambda has: Layer(mixer, both if has else dense), extras=ends)
+    return model(s, sparse, lambda has: Layer(mixer, both if has else dense))
 
 
 def molmo2(f: Fields) -> Family:
@@ -1029,14 +1031,13 @@ def gemma3n(f: Fields) -> Family:
     reach = windows(f, [word == SLIDING for word in words])
     borrow, streams = f.whole("num_kv_shared_layers", 0), f.whole("altup_num_inputs", 2)
     rank, per_layer = f.whole("laurel_rank"), f.whole("hidden_size_per_layer_input")
-    scale = f.flag("altup_correct_scale")
     extras = (
         *_per_layer_weights(s, per_layer),
         Weight("altup.modality_router", "mlp", streams, s.hidden),
         vector("altup.router_norm", "norms", s.hidden),
         Weight("altup.prediction_coefs", "mlp", streams * streams, streams),
         Weight("altup.correction_coefs", "mlp", streams, streams),
-        *((vector("altup.correct_output_scale", "norms", s.hidden),) if scale else ()),
+        vector("altup.correct_output_scale", "norms", s.hidden),
         Weight("laurel.linear_left", "mlp", rank, s.hidden),
         Weight("laurel.linear_right", "mlp", s.hidden, rank),
         vector("laurel.post_laurel_norm", "norms", s.hidden),

@@ -90,6 +90,13 @@ def base(f: Fields, width: str | None = "intermediate_size") -> Sizes:
     return grouped(f, s, "num_key_value_heads") if has_groups else s
 
 
+def never_tied(f: Fields, s: Sizes) -> None:
+    """The class does not tie its tables, whatever the field says."""
+    if s.tied:
+        f.notes.append("tie_word_embeddings is ignored, as transformers ignores it: its class has a head of its own")
+        s.tied = False
+
+
 def attention(s: Sizes, **switches: Any) -> GroupedAttention:
     """Grouped attention of these sizes."""
     return GroupedAttention(**{"heads": s.heads, "kv_heads": s.kv_heads, "head_dim": s.head_dim} | switches)
