@@ -32,7 +32,7 @@ from sphinx.errors import ExtensionError
 from llm_economics.book import claims
 from llm_economics.book.figures import MIME
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.site import aside, mathml, outputs, paper, weight
+from llm_economics.site import aside, ledger, mathml, outputs, paper, weight
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".*", "_build", "node_modules", "__pycache__", "*.egg-info")
@@ -380,9 +380,9 @@ def test_assumptions_are_read_from_their_lines():
 
 
 def test_a_value_is_shown_as_precisely_as_its_tolerance_asks():
-    assert outputs._value(2962.96, outputs._digits("±0.0169%")) == "2,963"
-    assert outputs._value(2962.96, outputs._digits("±5%")) == "2,960"
-    assert outputs._value([6.4e6, 8]) == "6.4 million; 8"
+    assert ledger.value(2962.96, ledger._digits("±0.0169%")) == "2,963"
+    assert ledger.value(2962.96, ledger._digits("±5%")) == "2,960"
+    assert ledger.value([6.4e6, 8]) == "6.4 million; 8"
 
 
 # The pages in a browser
