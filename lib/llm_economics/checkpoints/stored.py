@@ -233,16 +233,21 @@ def _named(architecture: Architecture, config: Mapping[str, Any]) -> Iterator[tu
         yield "", "lookup" if looked_up else "common", weight
     ahead = config.get("num_nextn_predict_layers", config.get("num_mtp_layers"))
     for extra in range(ahead if isinstance(ahead, int) and not isinstance(ahead, bool) else 0):
-        for weight in _ahead(architecture, architecture.stack[-1][1]):
+        for weight in _ahead(architecture, architecture.stack[-1][1], config.get("model_type") in _TABLES_AHEAD):
             yield f"model.layers.{number + extra}.", "ahead", weight
 
 
-def _ahead(architecture: Architecture, layer: Layer) -> Iterator[Weight]:
-    """A layer that predicts one token further, with tables of its own (DeepSeek-V3, arXiv:2412.19437, section 2.2)."""
+_TABLES_AHEAD = ("deepseek_v3", "deepseek_v32", "glm4_moe", "glm_moe_dsa", "kimi_k2")
+"""Model types whose further layers bring tables of their own; others share those of the model."""
+
+
+def _ahead(architecture: Architecture, layer: Layer, tables: bool) -> Iterator[Weight]:
+    """A layer that predicts one token further (DeepSeek-V3, arXiv:2412.19437, section 2.2)."""
     hidden, vocabulary = architecture.hidden_size, architecture.vocab_size
     yield from layer.weights(hidden)
-    yield Weight("embed_tokens", "embedding", vocabulary, hidden, product=False)
-    yield Weight("shared_head.head", "ahead", vocabulary, hidden, product=False)
+    if tables:
+        yield Weight("embed_tokens", "embedding", vocabulary, hidden, product=False)
+        yield Weight("shared_head.head", "ahead", vocabulary, hidden, product=False)
     yield Weight("eh_proj", "ahead", hidden, 2 * hidden, product=False)
     yield vector("norms", "norms", hidden, 3, 3)
 
