@@ -565,7 +565,9 @@ def qwen4_exp(f: Fields) -> Family:
     read, flops = 2 * s.kv_heads * s.head_dim, 4 * s.heads * s.head_dim
     keys, scored = kv_heads * dim, 2 * heads * dim / ratio
     full = attention(s, qk_norm="head", gate="value", **biases)
+    gate = (vector("self_attn.gate.bias", "biases", s.heads * s.head_dim),) if biases["qkv_bias"] else ()
     indexer = (
+        *gate,
         Weight("self_attn.indexer.index_qk_proj", "attention", (heads + kv_heads) * dim, s.hidden),
         vector("self_attn.indexer.norms", "norms", dim, 2, 2),
     )
@@ -646,6 +648,7 @@ def kimi_linear(f: Fields) -> Family:
         if given.get(key) is not None:
             f.given[name] = given[key]
     s = sizes(f)
+    never_tied(f, s)
     s.width = f.whole("intermediate_size")
     bias = f.flag("attention_bias")
     full = given.get("full_attn_layers")

@@ -143,7 +143,10 @@ def dory(f: Fields) -> Family:
     n_layers = first + middle + last
     listed = f.given.get("layer_types")
     words = kinds(
-        f, len(listed) if listed else n_layers, lambda i: FULL if (i + 1) % 4 == 0 else SLIDING, (FULL, SLIDING)
+        f,
+        len(listed) if isinstance(listed, list) else n_layers,
+        lambda i: FULL if (i + 1) % 4 == 0 else SLIDING,
+        (FULL, SLIDING),
     )
     reach = windows(f, [word == SLIDING for word in words])
     if len(reach) < n_layers:
@@ -579,7 +582,7 @@ def hy_v3(f: Fields) -> Family:
         mlp_bias="mlp_bias",
         qk_norm="head",
         sparse=partial(after_first, usual=1),
-        expert=lambda f, s: with_shared(f, "num_experts", "num_shared_experts"),
+        expert=lambda f, s: with_shared(f, "num_experts", "num_shared_experts", shared_bias=f.flag("mlp_bias")),
     )
 
 
@@ -1149,7 +1152,7 @@ FAMILIES = {
     "granite": llama,
     "granite4_vision_text": llama,
     "granite_docling_text": llama,
-    "helium": llama,
+    "helium": partial(decoder, qkv_bias="attention_bias", mlp_bias="mlp_bias"),
     "internlm3": llama,
     "iquestcoder": llama,
     "cosmos3_edge_text": llama,
