@@ -517,7 +517,8 @@ def test_page_as_a_reader_meets_it(contexts, address, page, mode):
         assert tab.evaluate("document.documentElement.dataset.theme") == ("dark" if mode == "dark" else "light")
         charts = tab.evaluate(
             "[...document.querySelectorAll('.book-chart')].map((c) => [c.dataset.error, c.querySelectorAll("
-            "'.book-chart-view svg [role=graphics-symbol]').length > 2 && c.querySelector('.vega-embed svg').clientWidth > 200])"
+            "'.book-chart-view svg [role=graphics-symbol]').length > 2 "
+            "&& c.querySelector('.vega-embed svg').clientWidth > 200])"
         )
         assert charts == [[None, True]] * len(charts)
         wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
