@@ -113,7 +113,7 @@ def test_nothing_else_is_complained_about(failures):
 
 def test_a_formula_off_by_a_thousandth_is_caught(tmp_path):
     root = scratch(tmp_path)
-    formula = root / "lib/llm_economics/training.py"
+    formula = root / "lib/llm_economics/formulas/training.py"
     text = formula.read_text(encoding="utf-8")
     assert "FLOP_PER_PARAMETER_TOKEN = 6.0\n" in text
     formula.write_text(text.replace("FLOP_PER_PARAMETER_TOKEN = 6.0\n", "FLOP_PER_PARAMETER_TOKEN = 6.006\n"))

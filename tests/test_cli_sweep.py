@@ -99,7 +99,7 @@ def test_a_killed_worker_loses_nothing_and_the_same_command_goes_on(place):
         "Error: 1 of 3 points failed, the first at acceptance = 0.5, draft_tokens = 4: "
         "ParameterError: acceptance = 0.5 is refused by this chapter"
     )
-    assert "serve-065: fails at 1, holds at 1" in shown
+    assert "serve-065: fails at 1, adds up at 1" in shown
     assert sorted(row[0] for row in begun(place)) == ["0.5", "0.7", "0.7", "0.8"]
     check_tables(place / "out")
     drawn = (place / "out" / "picture.svg").read_text(encoding="utf-8")
