@@ -114,7 +114,8 @@ def test_verdicts_and_where_they_flip():
     at = verdicts["serve-017"]["flips_at"]
     assert at["parameter"] == "tokens_per_word"
     sides = [run(CHAPTER, tokens_per_word=at["value"] * f)[0]["serve-017"]["verdict"] for f in (0.999, 1.001)]
-    assert sides == ["fails", "holds"]
+    assert sides == ["fails", "adds up"]  # the 1,000 words a minute are the article's own
+    assert verdicts["serve-017"]["support"] == "own inputs"
     at = verdicts["serve-001"]["flips_at"]
     assert at["parameter"] == "dense_parameters"
     sides = [run(CHAPTER, dense_parameters=at["value"] * f)[0]["serve-001"]["verdict"] for f in (0.999, 1.001)]

@@ -8,7 +8,7 @@ from notebook_runner import run
 
 from llm_economics import facts
 from llm_economics.facts import ROOT
-from llm_economics.formulas import cost, serving
+from llm_economics.formulas import cost, services, serving
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Link, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
@@ -70,6 +70,10 @@ def expected(**changes) -> dict[str, float]:
     speed = {
         n: 1 / serving.decode(full, System("H100s", h100, n, 8, nvlink), 1, 2185, bound="sum").seconds for n in (4, 8)
     }
+    one_user = services.forecast(  # none of the chapter's parameters enters
+        serving.model_from_architecture(facts.model("Llama 3.1 70B")), facts.system("H100", 8), 1.0, 2048.0, 256.0,
+        Split(tensor=8), weights="bf16", arithmetic="bf16", kv="bf16",
+    )  # fmt: skip
     azure = cost.blended_price(2.68, 3.54, 0.75)
     others = sorted([azure, 0.59 * 0.75 + 0.79 * 0.25, 0.99, 0.88, 1.0, 1.0 * 0.75 + 3.0 * 0.25])
     hourly = 4 * (p["wafer_usd"] / 4 / 8766 + 23 * 0.10)
@@ -78,6 +82,7 @@ def expected(**changes) -> dict[str, float]:
         "bandwidth_at_1000": 1000 * 2 * parameters["70B"] / 1e12,
         "h100_limit_70b": p["h100_bandwidth_tb_per_s"] * 1e12 / 2 / parameters["70B"],
         "speedup_4_to_8_h100": speed[8] / speed[4],
+        "h100_service_70b": 1 / one_user.tpot_s,
         "sram_share_8b": share("8B", 1800),
         "sram_share_70b": share("70B", 450),
         "explained_share_70b": in_70b,

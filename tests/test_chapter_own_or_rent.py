@@ -8,9 +8,10 @@ from notebook_runner import run
 
 from llm_economics import facts
 from llm_economics.facts import ROOT
-from llm_economics.formulas import architecture, cost, serving
+from llm_economics.formulas import architecture, cost, services, serving
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Link, System, bytes_per_value
+from llm_economics.formulas.parallelism import Split
 
 CHAPTER = ROOT / "chapters/own-or-rent.ipynb"
 DEFAULTS = {
@@ -26,6 +27,20 @@ def total(name: str) -> float:
     return architecture.parameters(facts.model(name)).total
 
 
+def forecast(cached_share: float) -> services.Forecast:
+    """64 users of a 70B in eight bits on eight H100s, prompts of 4,096 tokens and answers of 512."""
+    model = serving.model_from_architecture(facts.model("Llama 3.3 70B"))
+    return services.forecast(
+        model, facts.system("H100", 8), 64.0, 4096.0, 512.0, Split(tensor=8), weights="fp8", arithmetic="fp8", kv="fp8",
+        cached_share=cached_share,
+    )  # fmt: skip
+
+
+def seconds(found: services.Forecast) -> float:
+    """Of the eight cards for one request: each of 64 users asks again as soon as the answer is there."""
+    return (found.ttft_s + 512 * found.tpot_s) / 64
+
+
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
@@ -39,6 +54,8 @@ def expected(**changes) -> dict[str, float]:
     )  # fmt: skip
     busy = p["h100_usd_per_hour"] * 8 / 3600 / (API / 1e6) / (8 * SPEED) / p["utilisation"]
     saved = p["h100_usd_per_hour"] - power
+    fresh, cached = forecast(0.0), forecast(0.9)
+    decoding = seconds(fresh) * (1 - fresh.terms.prompts_s / fresh.tpot_s)
     day = p["frequent_users"] * p["tokens_per_user_day"]
     return {
         "breakeven_tokens_per_month": 8 * p["h100_usd_per_hour"] * 730.5 / API * 1e6,
@@ -53,6 +70,8 @@ def expected(**changes) -> dict[str, float]:
         "owned_usd_per_hour": owned,
         "own_breakeven_years": p["h100_purchase_usd"] / saved / 8766,
         "owned_breakeven_tokens_per_month": 8 * owned * 730.5 / API * 1e6,
+        "own_service_usd_output": 8 * p["h100_usd_per_hour"] / 3600 * decoding / 512 * 1e6,
+        "own_service_cached_saving": 1 - seconds(cached) / seconds(fresh),
         "cards_for_weights": ceil(p["hosted_parameters"] * bytes_per_value(p["weight_format"]) / (80 * 2**30)),
         "sequences_405b_fp8": float(serving.capacity(fp8, node, 1, 8192).max_sequences),
         "pc_ceiling_8b": 120e9 / (total("Llama 3 8B") / 2),

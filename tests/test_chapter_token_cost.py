@@ -7,10 +7,11 @@ from notebook_runner import run
 
 from llm_economics import facts
 from llm_economics.facts import ROOT
-from llm_economics.formulas import cost, serving
+from llm_economics.formulas import cost, services, serving
 from llm_economics.formulas.attribution import flip
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Link, System
+from llm_economics.formulas.parallelism import Split
 
 CHAPTER = ROOT / "chapters/token-cost.ipynb"
 DEFAULTS = {
@@ -51,6 +52,33 @@ def between(p: dict, target: float, low: int, high: int) -> float:
     return low * (high / low) ** (flip(lambda t: usd[0] ** (1 - t) * usd[1] ** t, target, 0, 1))
 
 
+def service(p: dict) -> dict[str, float]:
+    """What 32 users of a whole service pay: the hour of eight A100s, divided as a step is."""
+    prompt = p["llama2_context_tokens"]
+    output = prompt / p["input_tokens_per_output"]
+    rate = 1e6 * 8 * p["a100_list_usd_per_hour"] / 3600
+
+    def forecast(cached_share):
+        found = services.forecast(
+            model(), facts.system("A100", 8), 32.0, prompt, output, Split(tensor=8), weights="bf16", arithmetic="bf16",
+            kv="bf16", cached_share=cached_share,
+        )  # fmt: skip
+        return found, (found.ttft_s + output * found.tpot_s) / 32  # s of all cards for one request
+
+    found, busy = forecast(0.0)
+    read = found.terms.prompts_s / found.tpot_s
+    cached, cached_busy = forecast(0.9)
+    k, held, fresh = services.constants(), 0.9 * prompt, 0.1 * prompt
+    # each fresh token meets each held one: two products a layer, 8192 wide, at the pace of prompts on such cards
+    attention = fresh * held * 4 * 80 * 8192 / 8 / 312e12 / k.prompt_16 * k.before_fp8
+    share = cached.sequences / output * attention / cached.tpot_s
+    return {
+        "service_usd_output": rate * busy * (1 - read) / output,
+        "service_usd_input": rate * busy * read / prompt,
+        "service_usd_cached": rate * cached_busy * share / held,
+    }
+
+
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone (not those between measured batches)."""
     p = {**DEFAULTS, **changes}
@@ -76,6 +104,7 @@ def expected(**changes) -> dict[str, float]:
         "batch_for_30": crossing(usd, 30, most),
         "batch_for_60": crossing(usd, 60, most),
         "marginal_usd": (step(p["batch"] + 1).seconds - step(p["batch"]).seconds) * listed * 8 / 3600 * 1e6,
+        **service(p),
         "gpt4_blended": 60 - 30 * share,
         "usd_input_measured": cost.usd_per_million_tokens(listed, 2, 16 * 1024 / 6.541, used),
         "gpt4_extrapolated": 600,
