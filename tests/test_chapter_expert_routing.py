@@ -131,6 +131,23 @@ def test_the_busiest_expert_by_brute_force():
     assert results["mean_busiest"]["value"] == pytest.approx(sum(loads) / len(loads), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("changes", "touched"),
+    [
+        ({"routed_tokens": 1}, 2),
+        ({"gpt4_experts": 4, "gpt4_experts_per_token": 4, "routed_tokens": 3}, 4),
+        ({"gpt4_experts": 1, "gpt4_experts_per_token": 1, "routed_tokens": 3}, 1),
+    ],
+    ids=["one token", "all experts for each token", "one expert"],
+)
+def test_where_routing_chooses_nothing_a_step_is_steady_and_nothing_is_lost(changes, touched):
+    verdicts, results = run(CHAPTER, **changes)
+    assert results["distinct_experts"]["value"] == pytest.approx(touched)
+    assert results["step_variation"]["value"] == pytest.approx(0, abs=1e-6)
+    assert results["utilisation_left"]["value"] == pytest.approx(1)
+    assert verdicts["serve-015"]["verdict"] == verdicts["serve-036"]["verdict"] == "fails"
+
+
 def product3(items):
     return [(a, b, c) for a in items for b in items for c in items]
 
@@ -140,16 +157,17 @@ def test_verdicts_and_where_they_flip():
     assert len(verdicts) == 7
     assert (verdicts["serve-034"]["verdict"], verdicts["serve-039"]["verdict"]) == ("holds", "adds up")
     assert run(CHAPTER, routed_tokens=9)[0]["serve-034"]["verdict"] == "fails"
+    assert verdicts["serve-015"]["verdict"] == "holds if"
     at = verdicts["serve-039"]["flips_at"]
     assert at["parameter"] == "large_batch_tokens" and at["value"] == pytest.approx(4080)
     assert verdicts["serve-036"]["verdict"] == "fails"
     edge = verdicts["serve-015"]["flips_at"]
     assert edge["parameter"] == "routed_tokens" and 2 < edge["value"] < 3
     two, three = (run(CHAPTER, routed_tokens=n)[0] for n in (2, 3))
-    assert (two["serve-015"]["verdict"], three["serve-015"]["verdict"]) == ("fails", "holds")
+    assert (two["serve-015"]["verdict"], three["serve-015"]["verdict"]) == ("fails", "holds if")
     assert {i for i in two if two[i]["verdict"] != verdicts[i]["verdict"]} == {"serve-015", "serve-034", "serve-035"}
     sides = [run(CHAPTER, large_batch_tokens=n)[0]["serve-039"]["verdict"] for n in (4079, 4081)]
-    assert sides == ["holds", "fails"]
+    assert sides == ["adds up", "fails"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import cache
 from itertools import permutations
-from math import ceil, log
+from math import ceil, gcd, log
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from notebook_runner import run
 from llm_economics import facts
 from llm_economics.evidence import calibration, search
 from llm_economics.facts import ROOT
-from llm_economics.formulas import serving
+from llm_economics.formulas import services, serving
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Accelerator, Link, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
@@ -175,6 +175,26 @@ def thirty(rack: search.Frontier, best: search.Frontier) -> tuple[float, float]:
     return max((ms for ms, ratio in ratios.items() if ratio >= 30), default=0), max(ratios.values())
 
 
+def tokens_of_a_service(p: dict, chip: Accelerator, domain: int, counts: tuple, precision: str) -> float:
+    """Output tokens per second and GPU where a request takes the least GPU time within the limit, by the forecast."""
+    whole = model("bf16")
+    served = replace(whole, kv_bytes_per_token=2 * whole.kv_bytes_per_token)
+    lengths, formats = (p["prompt_tokens"], p["output_tokens"]), {"weights": precision, "kv": "fp8"}
+    found = []
+    for n in counts:
+        spread = [(t, n // t, gcd(n, 16)) for t in (1, 2, 4, 8, 16, n) if n % t == 0]
+        for t, d, e in [(n, 1, 1), *spread]:
+            machine, split = system(chip, n, domain), Split(t, 1, d, e, expert_tensor=n / e)
+            held = services.sequences_held(served, machine, lengths[0] + lengths[1] / 2, split, **formats)
+            if held >= 1:
+                users = np.unique(np.round(np.geomspace(1, min(held, 4096 * d), 120)))
+                told = services.forecast(served, machine, users, *lengths, split, arithmetic=precision, **formats)
+                kept = 1 / told.tpot_s >= 1e3 / p["tpot_limit_ms"]
+                rates = told.requests_per_s * p["output_tokens"] / n
+                found += zip((n * told.busy_s)[kept], rates[kept], strict=True)
+    return min(found)[1]
+
+
 def expected(**changes) -> dict[str, float]:
     """The named results, from the library and from data alone."""
     p = {**DEFAULTS, **changes}
@@ -204,6 +224,8 @@ def expected(**changes) -> dict[str, float]:
         "h100s_for_first_token": prompt_flops / (1978.9e12 * p["mfu"] * p["ttft_limit_s"]),
         "boxed_all_experts_ms": all_read_ms(p, 8, 8, talk(64, False)),
         "spread_all_experts_ms": all_read_ms(p, 8, 64, talk(8, True)),
+        "service_speedup": tokens_of_a_service(p, GB200, 72, (36, 72), "fp4")
+        / tokens_of_a_service(p, H100, 8, (32, 64), "fp8"),
         "price_ratio": prices,
         "cost_ratio_over_boxes": rack / boxed / prices,
         "cost_ratio_over_spread": rack / best / prices,
@@ -290,10 +312,13 @@ def test_what_the_link_does_for_cost_hangs_on_the_price_too():
 def test_who_needs_a_rack_counts_the_model_of_the_chapter():
     found = chapter()[0]["gb200-007"]
     assert found["statement"].startswith("Not everyone has models large enough")  # item 7 of the article
-    sizes = [*facts.load("models").params_exact, 1831e9]
-    fitting = sum(size < 8 * H100_BYTES for size in sizes)
-    assert fitting == len(sizes) - 1
-    assert found["computed_value"].startswith(f"{fitting} of {len(sizes)} models fit into eight H100s")
+    sizes = facts.load("models").set_index("model").params_exact  # bytes too, at one for each parameter
+    large = set(sizes.index[sizes >= 8 * H100_BYTES])
+    assert large == {"Kimi-K2", "Kimi-K2.5", "GLM-5", "DeepSeek-V4-Pro"} and 8 * H100_BYTES < 1831e9
+    fitting, known = len(sizes) - len(large), len(sizes) + 1
+    assert found["computed_value"].startswith(f"{fitting} of {known} models fit into eight H100s")
+    assert f"all but {len(large) + 1} fit into a box" in found["reason"]
+    assert f"the largest of these fills {sizes.drop(list(large)).max() / 8 / H100_BYTES:.0%} of it" in found["reason"]
 
 
 def test_degrees_that_are_no_powers_of_two_and_finer_batches_change_little():

@@ -132,7 +132,7 @@ def test_the_site_says_on_every_page_what_it_is(made):
 def test_the_page_of_what_changed_lists_flips_and_values(made):
     soup = BeautifulSoup((made / "site" / "what-changed.html").read_text(), "html.parser").select_one("article")
     row = soup.find("a", string="serve-050").find_parent("tr")
-    assert [cell.get_text() for cell in row.select("td")][1:3] == ["holds", "fails"]
+    assert [cell.get_text() for cell in row.select("td")][1:3] == ["holds if", "fails"]
     assert row.select_one("td.is-fails") and soup.find("td", string="head_size")
     assert f"to {TITLE}" in soup.get_text() and not soup.select("[onerror]")
     assert not [script for script in soup.select("script") if "alert" in (script.string or "")]
