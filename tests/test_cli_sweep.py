@@ -167,9 +167,10 @@ def another_version(monkeypatch):
     notebooks.library.cache_clear()
 
 
-def test_a_dask_cluster_finishes_the_sweep_when_a_worker_is_killed(place, another_version):
+def test_a_dask_cluster_finishes_the_sweep_when_a_worker_is_killed(place, another_version, monkeypatch):
     from distributed import LocalCluster
 
+    monkeypatch.setenv("LLM_ECONOMICS_KERNELS", "ordinary")  # so that a kernel's parent is the worker, which is killed
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
