@@ -4,7 +4,11 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 from llm_economics.reruns import kernels
+
+pytest.register_assert_rewrite("chapter")
 
 
 def pytest_configure(config):
