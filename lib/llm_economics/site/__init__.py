@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from pybtex.plugin import find_plugin, register_plugin
 from sphinx.errors import ExtensionError
 
 from llm_economics.site import aside, ledger, mathml, sharing, weight
@@ -38,6 +39,8 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("chapter-times", ChapterTimes)
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))
     app.connect("config-inited", _configure)
+    for backend in ("docutils", "plaintext"):  # pybtex would look through all installed packages at each citation
+        register_plugin("pybtex.backends", backend, find_plugin("pybtex.backends", backend), force=True)
     app.connect("builder-inited", _start_bundle)
     app.connect("doctree-read", mark_verdict_cells)
     app.connect("doctree-read", raise_opening)
