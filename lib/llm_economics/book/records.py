@@ -15,9 +15,11 @@ from llm_economics.book.judging import BASIS_MIME, RESULT_MIME, VERDICT_MIME, VE
 from llm_economics.facts import documents
 from llm_economics.formulas.elementwise import ParameterError
 
-Plain = bool | int | float | str | None
+Whole = Annotated[int, Field(ge=-(10**300), le=10**300)]
+"""A whole number that floats reach."""
+Plain = bool | Whole | float | str | None
 Value = Plain | list[Plain | list[Plain]]
-Scalar = int | float | str
+Scalar = Whole | float | str
 Count = Annotated[float, Field(ge=0)]
 
 

@@ -196,8 +196,8 @@ def relative(before: Any, after: Any) -> float | None:
     pairs = _pairs(before, after)
     if pairs is None or any(old == 0 != new for old, new in pairs):
         return None
-    changes = [new / old - 1 for old, new in pairs if old]
-    return float(f"{max(changes, key=abs, default=0.0):.6g}")
+    largest = max((new / old - 1 for old, new in pairs if old), key=abs, default=0.0)
+    return float(f"{largest:.6g}") if math.isfinite(largest) else None
 
 
 def _size(move: Move) -> float:
