@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from llm_economics.checkpoints.config import refused
+from llm_economics.checkpoints.config import one_of_each, refused
+from llm_economics.formulas.elementwise import ParameterError
 
 
 def _up(whole: int, part: int) -> int:
@@ -285,7 +286,9 @@ def side_file(folder: Path | None, prefix: str = "") -> tuple[dict[str, Any], st
         path = folder / f"{prefix}{name}"
         if path.is_file():
             try:
-                found = json.loads(path.read_text(encoding="utf-8-sig"))
+                found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=one_of_each)
+            except ParameterError as error:
+                raise refused(name, path, str(error)) from None
             except (OSError, ValueError, RecursionError) as error:
                 raise refused(name, path, "it is not JSON") from error
             if not isinstance(found, dict):
