@@ -19,7 +19,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.errors import ExtensionError
 
-from llm_economics.site import aside, ledger, mathml, sharing, weight
+from llm_economics.site import aside, charts, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
 from llm_economics.site.times import ChapterTimes
@@ -129,6 +129,8 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
         lazy = {"data-vega": VEGA, "data-draw": "draw.js"}
         given = {key: context["pathto"](f"_static/{name}", resource=True) for key, name in lazy.items()}
         app.add_js_file("figures.js", loading_method="defer", **given)
+        if any(charts.plays(node["book_chart"]["spec"]) for node in raws if node.get("book_chart")):
+            app.add_js_file("play.js", loading_method="defer")
     if any("ledger-heads" in node.astext()[:80] for node in raws):
         app.add_js_file("ledger.js", loading_method="defer")
     if any("scorecard" in node.astext()[:2000] for node in raws):
