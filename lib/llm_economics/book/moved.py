@@ -236,16 +236,16 @@ def clock(
     face = alt.Chart(hours).encode(
         theta=alt.Theta("hour", **round_clock), theta2="till", tooltip=tooltips(hours[["hour"]])
     )
-    slices = face.mark_arc(innerRadius=42, outerRadius=96).encode(color=filled)
+    slices = face.mark_arc(innerRadius=34, outerRadius=80).encode(color=filled)
     ring = pd.DataFrame([{"from": 0.0, "to": min(needed, 24.0), "hours needed": needed}])
-    around = alt.Chart(ring).mark_arc(innerRadius=101, outerRadius=108, color=PALETTE[1])
+    around = alt.Chart(ring).mark_arc(innerRadius=84, outerRadius=90, color=PALETTE[1])
     around = around.encode(
         theta=alt.Theta("from", **round_clock), theta2="to", tooltip=tooltips(ring[["hours needed"]])
     )
     named = pd.DataFrame({"at": at, "text": f"{at} h"} for at in (0, 6, 12, 18))
-    words = alt.Chart(named).mark_text(radius=124, color=MUTED, aria=False)
+    words = alt.Chart(named).mark_text(radius=106, color=MUTED, aria=False)
     words = words.encode(theta=alt.Theta("at", **round_clock), text="text")
-    drawn = alt.layer(slices, around, words, _readout(-30)).add_params(*params).properties(height=270)
+    drawn = alt.layer(slices, around, words, _readout(-30)).add_params(*params).properties(height=230)
     return _finish_moved(drawn, title, description, frame, slider, start, marks)
 
 

@@ -94,6 +94,7 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
         sharing.write_claims(Path(app.outdir), Path(app.srcdir) / "chapters")
         sharing.write_search(app, Path(app.outdir), Path(app.srcdir) / "chapters")
         sharing.write_sitemap(app)
+        sharing.write_told(Path(app.outdir))
         _slim(Path(app.outdir))
 
 
