@@ -21,7 +21,7 @@ spec = importlib.util.spec_from_file_location("pack_checkpoints", ORACLE / "pack
 pack = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
 
-UNTRUE = {"moA-nf4", "ds3-bnb-nf4", "llB-fp8-odd", "moB-fp8-192", "ds3-fp8", "q2m-fp8", "q35m-fp8"}
+UNTRUE = {"moA-nf4", "ds3-bnb-nf4", "llB-fp8-odd", "ds3-fp8", "q2m-fp8", "q35m-fp8"}
 """Whose declaration is not true of all that is stored: fused experts, sides that no blocks cover. With a warning."""
 
 
