@@ -84,6 +84,7 @@ class Fields:
         table = _table(model_type)
         self.model_type, self.defaults, self.notes = model_type, table["defaults"], notes
         self.classless = model_type in REMOTE and "like" not in REMOTE[model_type]
+        self.refuses = table.get("refuses", ())
         self.nullable = {*table["nullable"], "num_experts_per_tok"}
         self.spellings: dict[str, list[str]] = {}
         for alias, field in table["aliases"].items():
@@ -202,6 +203,7 @@ def _table(model_type: str) -> dict[str, Any]:
     return {
         "defaults": parent["defaults"] | remote.get("defaults", {}),
         "nullable": parent["nullable"],
+        "refuses": parent.get("refuses", []),
         "aliases": parent["aliases"] | remote.get("aliases", {}),
     }
 
