@@ -255,3 +255,16 @@ def test_table_for_people(file):
     assert "defaulted" in shown
     assert "expected" in shown
     assert max(map(len, shown.splitlines())) < 250
+
+
+def test_weights_have_whole_bytes(tmp_path):
+    shape = {"hidden_size": 15, "num_attention_heads": 3, "num_key_value_heads": 1, "intermediate_size": 37}
+    config = {"model_type": "qwen2", "vocab_size": 100, "num_hidden_layers": 1, "tie_word_embeddings": True, **shape}
+    totals = set()
+    for vocab in (100, 101):
+        (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": vocab}))
+        answer = json.loads(CliRunner().invoke(main, ["model", str(tmp_path / "config.json"), "--json"]).stdout)
+        totals.add(answer["total_parameters"] % 2)
+        assert answer["weight_bytes"]["int4"] == (answer["total_parameters"] + 1) // 2
+        assert all(type(size) is int for size in answer["weight_bytes"].values())
+    assert totals == {0, 1}
