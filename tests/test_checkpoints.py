@@ -408,3 +408,9 @@ def test_what_the_class_refuses_between_fields_is_refused(model_type, fields, sa
 )
 def test_what_the_class_takes_is_counted(model_type, fields):
     assert read({"model_type": model_type, **fields}, "mine").architecture
+
+
+@pytest.mark.parametrize("value", [10**400, 10**30, [10**30] * 35])
+def test_no_field_of_any_family_is_beyond_all_bounds(value):
+    with pytest.raises(ParameterError, match=r"^intermediate_size = .* is not allowed: it must be at most 1000000000$"):
+        read({"model_type": "gemma3n_text", "intermediate_size": value}, "mine")

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_economics.checkpoints.config import Fields, refused
+from llm_economics.checkpoints.config import MOST, Fields, refused
 
 Get = Callable[[str], Any]
 """The value of a field, given or the class's own."""
 
 
 def check(f: Fields) -> None:
-    """Stop if the class of this model refuses its fields.
+    """Stop if the class of this model refuses its fields, or one that a count rests on is beyond all bounds.
 
     Raises
     ------
@@ -27,6 +27,10 @@ def check(f: Fields) -> None:
     def get(name: str) -> Any:
         return f.given.get(name, f.used.get(name, f.defaults.get(name)))
 
+    for name, value in f.used.items():
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, (int, float)) and not abs(each) <= MOST:
+                raise refused(name, each, f"it must be at most {MOST}")
     for name in NO_NULL.get(f.model_type, "").split():
         if get(name) is None:
             raise refused(name, None, f"{f.model_type} does not take null here")
