@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llm_economics.formulas.elementwise import ParameterError, cleaned
+from llm_economics.formulas.elementwise import ParameterError, cleaned, shown
 
 DEFAULTS = Path(__file__).with_name("config_defaults.json")
 MOST = 10**9
@@ -103,7 +103,7 @@ class Fields:
         found = {key: self.given[key] for key in (name, *self.spellings.get(name, ())) if key in self.given}
         values = list(found.values())
         if any(value != values[0] for value in values[1:]):  # one NaN is not at odds with itself
-            raise refused(*next(iter(found.items())), f"{list(found)[-1]} = {str(values[-1])[:60]} says otherwise")
+            raise refused(*next(iter(found.items())), f"{list(found)[-1]} = {shown(values[-1])} says otherwise")
         if values:
             self.used[name] = values[0]
             if values[0] is None and name not in self.nullable:
