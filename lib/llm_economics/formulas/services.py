@@ -453,11 +453,18 @@ def _other_prompt_seconds(k: Constants, w: Work):
 
 
 def sequences_held(
-    model: ServedModel, system: System, context, split: Split | None = None, *, weights: str = "bf16", kv: str = "bf16"
+    model: ServedModel,
+    system: System,
+    context,
+    split: Split | None = None,
+    *,
+    weights: str = "bf16",
+    kv: str = "bf16",
+    dense: str | None = None,
 ):
     """Sequences of a mean ``context`` that fit beside the weights; 0 or less where the weights alone do not."""
     split = split or Split(tensor=system.accelerators)
-    outer, tensor = dense_bits(model, weights) / 16, split.tensor
+    outer, tensor = (bits(dense) if dense else dense_bits(model, weights)) / 16, split.tensor
     held = (model.common_bytes * outer + model.lookup_bytes) / tensor
     held = held + model.experts * model.expert_bytes * bits(weights) / 16 / split.expert_shards
     free = MEMORY_SHARE * system.accelerator.memory_bytes - held
@@ -467,7 +474,7 @@ def sequences_held(
 
 
 def sequences_running(
-    model: ServedModel, system: System, concurrency, context, split: Split | None = None, **formats: str
+    model: ServedModel, system: System, concurrency, context, split: Split | None = None, **formats: str | None
 ):
     """Sequences that run of ``concurrency``: all, or as many as memory holds, and one on each copy at least."""
     split = split or Split(tensor=system.accelerators)
@@ -486,6 +493,7 @@ def forecast(
     weights: str = "bf16",
     arithmetic: str | None = None,
     kv: str | None = None,
+    dense: str | None = None,
     cached_share=0.0,
     drafted=0,
     acceptance=0.7,
@@ -509,7 +517,8 @@ def forecast(
     split = split or Split(tensor=system.accelerators)
     arithmetic = arithmetic or arithmetic_for(weights, system.accelerator, model.is_moe)
     kv = kv or cache_for(weights)
-    running = sequences_running(model, system, concurrency, prompt + output / 2, split, weights=weights, kv=kv)
+    formats = {"weights": weights, "kv": kv, "dense": dense}
+    running = sequences_running(model, system, concurrency, prompt + output / 2, split, **formats)
     w = work(
         model,
         system,
@@ -517,11 +526,10 @@ def forecast(
         prompt,
         output,
         split,
-        weights=weights,
         arithmetic=arithmetic,
-        kv=kv,
         cached_share=cached_share,
         drafted=drafted,
+        **formats,
     )
     step = terms(k, w)
     yielded = expected_tokens(acceptance, drafted)
