@@ -130,6 +130,17 @@ def test_what_is_left_out_by_name_expression_and_glob(left_out, layers, tmp_path
     assert found.bytes == CASES["llA-ct-FP8_DYNAMIC"]["bytes"] + layers * (256 * 640 - 2 * 256)
 
 
+@pytest.mark.parametrize(("version", "in_a_word"), [("0.17.1", 10), ("0.9.4.a20250601", 10), ("0.18.0", None)])
+def test_three_bits_take_more_in_checkpoints_of_older_versions(version, in_a_word, tmp_path):
+    case = CASES["llB-ct-W3A16"]
+    config = case["files"]["config.json"]
+    config = config | {"quantization_config": config["quantization_config"] | {"version": version}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    words = [t[1] for name, t in pack.unpacked(case["tensors"]).items() if name.endswith("weight_packed")]
+    more = sum(rows * (math.ceil(wide * 32 // 3 / in_a_word) - wide) for rows, wide in words) if in_a_word else 0
+    assert declared(tmp_path).bytes == case["bytes"] + 4 * more
+
+
 def test_expressions_that_could_take_forever_are_not_run(tmp_path):
     how = CASES["llA-ct-FP8_DYNAMIC"]["files"]["config.json"]["quantization_config"]
     found = quantised(

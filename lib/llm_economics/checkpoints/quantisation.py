@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from llm_economics.checkpoints.config import refused
+from llm_economics.checkpoints.config import one_of_each, refused
+from llm_economics.formulas.elementwise import ParameterError
 
 
 def _up(whole: int, part: int) -> int:
@@ -89,13 +90,22 @@ def int8_row(scale: int, more: int = 0, *, weight_only: bool = False) -> Format:
     return Format("int8 row", "int8", lambda o, i: o * i + scale * o + more, None if weight_only else "int8")
 
 
-def packed(bits: int, group: int | None, scale: int, *, symmetric: bool = True, shape: int = 16) -> Format:
-    """Whole numbers packed densely along the row into 32 bits: ``pack-quantized`` of compressed-tensors."""
+def packed(
+    bits: int, group: int | None, scale: int, *, symmetric: bool = True, shape: int = 16, across: bool = True
+) -> Format:
+    """Whole numbers packed along the row into words of 32 bits: ``pack-quantized`` of compressed-tensors.
+
+    ``across``: a number may begin in one word and end in the next, as since version 0.18; before, as many as fit whole
+    share a word (10 of 3 bits), and the rest of it is lost.
+    """
+
+    def words(numbers: int) -> int:
+        return _up(numbers * bits, 32) if across else _up(numbers, 32 // bits)
 
     def size(o: int, i: int) -> int:
         groups = _up(i, group) if group else 1
-        zeros = 0 if symmetric else 4 * _up(o * bits, 32) * groups
-        return 4 * o * _up(i * bits, 32) + scale * o * groups + zeros + shape
+        zeros = 0 if symmetric else 4 * words(o) * groups
+        return 4 * o * words(i) + scale * o * groups + zeros + shape
 
     return Format(_grouped(bits, group, symmetric), _whole(bits), size, None, (1, group or 1))
 
@@ -281,7 +291,9 @@ def side_file(folder: Path | None, prefix: str = "") -> tuple[dict[str, Any], st
         path = folder / f"{prefix}{name}"
         if path.is_file():
             try:
-                found = json.loads(path.read_text(encoding="utf-8-sig"))
+                found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=one_of_each)
+            except ParameterError as error:
+                raise refused(name, path, str(error)) from None
             except (OSError, ValueError, RecursionError) as error:
                 raise refused(name, path, "it is not JSON") from error
             if not isinstance(found, dict):
@@ -482,11 +494,12 @@ def _compressed(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declarat
     listed = list_match(left)
     tests: list[Any] = [(lambda name, kind: listed(name), None)]
     forms = []
+    across = not _older(found.get("version"), (0, 18))
     for group in groups.values():
         weights = group.get("weights") if isinstance(group, Mapping) else None
         if not isinstance(weights, Mapping):
             continue
-        form = _compressed_format(weights, group, str(group.get("format") or found.get("format") or ""), config)
+        form = _compressed_format(weights, group, str(group.get("format") or found.get("format") or ""), config, across)
         targets = _names(group, "targets") or ["Linear"]
         forms.append(form)
         tests.append((_targeted(targets), form))
@@ -503,7 +516,15 @@ def _targeted(targets: list[str]) -> Callable[[str, str], bool]:
     return lambda name, kind: listed(name)
 
 
-def _compressed_format(weights: Mapping[str, Any], group: Mapping[str, Any], form: str, config: Any) -> Format:
+def _older(version: Any, than: tuple[int, int]) -> bool:
+    """Whether a checkpoint names a version, and an older one."""
+    found = re.match(r"(\d{1,6})\.(\d{1,6})", version) if isinstance(version, str) else None
+    return found is not None and (int(found[1]), int(found[2])) < than
+
+
+def _compressed_format(
+    weights: Mapping[str, Any], group: Mapping[str, Any], form: str, config: Any, across: bool
+) -> Format:
     bits = _number(weights, "num_bits", 8, _BITS)
     scale = dtype_bytes(config)
     strategy = str(weights.get("strategy") or "").lower()
@@ -532,7 +553,7 @@ def _compressed_format(weights: Mapping[str, Any], group: Mapping[str, Any], for
         return replace(fp8_row(scale), arithmetic=None if weight_only else "fp8")
     symmetric = weights.get("symmetric") is not False
     if "pack" in form or (not form and bits < 8):
-        return packed(bits, size if strategy in ("group", "") else None, scale, symmetric=symmetric)
+        return packed(bits, size if strategy in ("group", "") else None, scale, symmetric=symmetric, across=across)
     static = 0
     if inputs is not None and inputs.get("dynamic") is False:
         static = scale + (0 if inputs.get("symmetric") is not False else 1)
