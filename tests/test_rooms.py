@@ -20,7 +20,10 @@ HOUSE = {
         "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
         "services cost attribution",
     ),
-    "checkpoints": (1, "config files quantisation shapes plain latent hybrids limits families stored"),
+    "checkpoints": (
+        1,
+        "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored",
+    ),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
