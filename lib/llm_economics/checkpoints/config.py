@@ -8,6 +8,7 @@ refused with a line that names it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ DEFAULTS = Path(__file__).with_name("config_defaults.json")
 MOST = 10**9
 """Largest size of a field; a typing error should not become a model of 10^30 parameters."""
 MOST_LAYERS = 10_000
+MOST_CHARACTERS, MOST_NESTED = 4_000_000, 40
+"""Longest text of a configuration, and objects and lists in one another; published ones have a tenth of either."""
 
 
 def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path | None]:
@@ -35,7 +38,11 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
             raise refused("config", path, f"it cannot be read ({reason})") from error
     else:
         text = str(source)
-    shown = path or text.strip()
+    shown = path or text[:400].strip()
+    if len(text) > MOST_CHARACTERS:
+        raise refused("config", shown, f"it has more than {MOST_CHARACTERS:,} characters")
+    if _nested(text) > MOST_NESTED:
+        raise refused("config", shown, "it is nested too deeply")
     try:
         given = json.loads(text, object_pairs_hook=one_of_each)
     except RecursionError as error:
@@ -63,6 +70,20 @@ def one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ParameterError(f"its key {cleaned(key)!r} stands twice")
         found[key] = value
     return found
+
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
+
+
+def _nested(text: str) -> int:
+    """How many objects and lists stand in one another, at most one more than are allowed."""
+    depth = most = 0
+    for sign in _BRACKETS.findall(text):
+        depth += (sign in "[{") - (sign in "]}")
+        most = max(most, depth)
+        if most > MOST_NESTED:
+            break
+    return most
 
 
 # Fields of one meaning. A file that uses another class's name for a field would otherwise get a default in its place.
