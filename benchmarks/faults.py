@@ -322,7 +322,7 @@ def damages(place: Place) -> Iterator[Row]:
                 how = "healed"
                 if code:
                     told = str(path) in said and code == 1 and said.startswith("Error: ")
-                    how = "refused in one line, without the file" if told else f"SAYS {said[:100]}"
+                    how = "refused in one line, removed" if told else f"SAYS {said[:100]}"
                     path.unlink()
                     if name == "run.json":
                         shutil.rmtree(out)

@@ -1,7 +1,9 @@
 """Files that a reader writes: plain data, numbers as people write them, and one line for all else."""
 
 import pytest
+from click.testing import CliRunner
 
+from llm_economics.cli import main
 from llm_economics.facts import documents
 from llm_economics.formulas.elementwise import ParameterError
 
@@ -63,3 +65,23 @@ def test_files_are_utf8_small_and_there(tmp_path):
     assert documents.load(path) == {"a": 1}
     with pytest.raises(ParameterError, match="cannot be read"):
         documents.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frontier", "--model", "llama-3-8b", "--system", "H100", "--accelerators", "100001"],
+        ["frontier", "--model", "llama-3-8b", "--system", "H100", "--accelerators", "1" + "0" * 350],
+        ["frontier", "--model", "llama-3-8b", "--system", "H100", "--input", "9" * 400],
+        ["model", "llama-3-8b", "--context", "9" * 400],
+        ["model", "llama-3-8b", "--context", "9" * 5000],
+        ["service", "llama-3-8b", "--system", "H100", "--tensor", "1" + "0" * 30],
+        ["compare", "x" * 5000],
+        ["compare", "\x1b[31mred\n"],
+    ],
+)
+def test_a_number_of_any_length_on_the_command_line_is_refused_in_a_short_line(arguments):
+    answer = CliRunner().invoke(main, arguments)
+    assert answer.exit_code in (1, 2) and answer.stdout == ""
+    told = answer.stderr.splitlines()[-1]
+    assert told.startswith("Error: ") and told.isprintable() and len(told) < 300

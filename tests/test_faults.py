@@ -145,6 +145,20 @@ def test_a_sweep_without_workers_says_so_and_stops(monkeypatch):
     assert time.monotonic() - start >= 0.05
 
 
+class _Lost(_Cluster):
+    """A Dask client whose scheduler is gone."""
+
+    def sync(self, function, **options):
+        raise OSError("Timed out trying to connect")
+
+
+def test_a_sweep_whose_scheduler_is_lost_says_so(monkeypatch):
+    monkeypatch.setattr(sweeps, "LOOK_S", 0.01)
+    future = SimpleNamespace(add_done_callback=lambda function: None)
+    with pytest.raises(ConnectionError, match=r"^the Dask scheduler at tcp://a:1 is lost$"):
+        list(sweeps._finished([future], _Lost(), "tcp://a:1"))
+
+
 def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "results.json"
     path.write_text("old")

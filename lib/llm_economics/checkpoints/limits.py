@@ -115,6 +115,10 @@ def _layers_of_gpt_neo(get: Get) -> bool:
     return sum(len(kinds) * times for kinds, times in get("attention_types") or [["gl", 12]]) == get("num_layers")
 
 
+def _window_where_it_slides(get: Get) -> bool:
+    return bool(get("sliding_window")) or "sliding_attention" not in (get("layer_types") or ["sliding_attention"])
+
+
 _PATTERN = (
     "sliding_window_pattern",
     lambda get: get("layer_types") is not None or get("sliding_window_pattern") != 0,
@@ -133,7 +137,14 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
         ("num_key_value_heads", lambda get: get("num_key_value_heads") in (None, get("num_attention_heads")),
          "it must be num_attention_heads"),
     ),
-    "exaone4": (_PATTERN,),
+    "deepseek_v4": (
+        ("compress_rates", lambda get: get("compress_rates") is None or isinstance(get("compress_rates"), dict),
+         "it must be a JSON object"),
+    ),
+    "exaone4": (
+        _PATTERN,
+        ("sliding_window", lambda get: get("sliding_window") or get("layer_types"), "layer_types must then be given"),
+    ),
     "exaone_moe": (_PATTERN,),
     "falcon_mamba": (_whole("expand"),),
     "mamba": (_whole("expand"),),
@@ -150,7 +161,9 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
         _multiple("loop_layer_index_start", _LOOP),
         _multiple("loop_layer_index_end", _LOOP),
     ),
+    "kolibri1": (("sliding_window", _window_where_it_slides, "layers with a window need one"),),
     "laguna": (
+        ("head_dim", lambda get: (get("head_dim") or 2) <= 4 or get("head_dim") % 2 == 0, "it must be even"),
         ("gating", lambda get: get("gating") is None or isinstance(get("gating"), (bool, str)), "it is no number"),
         ("num_attention_heads_per_layer", lambda get: get("num_attention_heads_per_layer") != [], "it is empty"),
     ),
@@ -158,7 +171,13 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
     "llama4_text": (
         ("interleave_moe_layer_step", lambda get: get("interleave_moe_layer_step") != 0, "it must be at least 1"),
     ),
+    "olmo_hybrid": (
+        ("num_hidden_layers", lambda get: get("layer_types") is not None or get("num_hidden_layers") > 1,
+         "it must be at least 2"),
+    ),
     "qwen4_exp_text": (
+        ("ple_layer_ids", lambda get: get("ple_layer_ids") is None or isinstance(get("ple_layer_ids"), list),
+         "it must be a list"),
         ("hc_count", lambda get: get("hc_count") > 1, "it must be at least 2"),
         _multiple("indexer_budget", "indexer_compress_ratio"),
         ("indexer_kv_heads", lambda get: get("indexer_kv_heads") == 1, "it must be 1"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
 import click
 
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError, cleaned
 
 COMMANDS = {
     "measured": "your own server: from a benchmark's file to floor, forecast, what binds, price and doubts",
@@ -42,6 +43,9 @@ class _Commands(click.Group):
             return super().invoke(context)
         except ParameterError as error:
             raise click.ClickException(str(error)) from error
+        except click.UsageError as error:  # click quotes what was given, however long
+            error.message = cleaned(re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}…", error.message), 1000)
+            raise
         except ModuleNotFoundError as error:
             if not error.name or error.name.startswith("llm_economics"):
                 raise

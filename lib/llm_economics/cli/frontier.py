@@ -38,12 +38,24 @@ SHOWN = {
 @click.command()
 @click.option("--model", "model_name", required=True, help="A model of the catalog, or the path of a config.json.")
 @click.option("--system", "system_name", required=True, help="A system of the catalog, or your own (a YAML file).")
-@click.option("--accelerators", type=click.IntRange(1), help="How many in all; the system's natural size if not given.")
 @click.option(
-    "--input", "input_tokens", type=click.IntRange(1), default=8192, show_default=True, help="Tokens of a prompt."
+    "--accelerators", type=click.IntRange(1, 100_000), help="How many in all; the system's natural size if not given."
 )
 @click.option(
-    "--output", "output_tokens", type=click.IntRange(1), default=1024, show_default=True, help="Tokens of an answer."
+    "--input",
+    "input_tokens",
+    type=click.IntRange(1, 10**9),
+    default=8192,
+    show_default=True,
+    help="Tokens of a prompt.",
+)
+@click.option(
+    "--output",
+    "output_tokens",
+    type=click.IntRange(1, 10**9),
+    default=1024,
+    show_default=True,
+    help="Tokens of an answer.",
 )
 @click.option("--max-tpot-ms", type=float, help="Longest time per output token that a user accepts.")
 @click.option("--max-ttft-s", type=float, help="Longest time to the first token that a user accepts.")
@@ -55,7 +67,9 @@ SHOWN = {
 )
 @precision_options
 @click.option("--allow-padding", is_flag=True, help="Also splits that only some engines take, with padded heads.")
-@click.option("--kv-heads", type=click.IntRange(1), help="Heads that keep keys and values, of the leaked GPT-4 only.")
+@click.option(
+    "--kv-heads", type=click.IntRange(1, 1000), help="Heads that keep keys and values, of the leaked GPT-4 only."
+)
 @click.option("--colocated", is_flag=True, help="Prefill and decode on the same accelerators.")
 @click.option("--bandwidth-efficiency", type=float, help="Share of the memory bandwidth that is reached.")
 @click.option("--compute-efficiency", type=float, help="Share of the dense peak that is reached.")

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 )
 @click.option("--arithmetic", help="Format of the arithmetic; the checkpoint's, else that of the weights.")
 @click.option("--kv", help="Format of the KV cache; a FILE's, BF16 if it states none; of a NAME fp8 below 16 bits.")
-@click.option("--tensor", type=click.IntRange(1), help="Accelerators that share a copy of attention; all if not given.")
-@click.option("--expert", type=click.IntRange(1), help="Groups among which experts are dealt out; 1 if not given.")
+@click.option(
+    "--tensor", type=click.IntRange(1, 100_000), help="Accelerators that share a copy of attention; all if not given."
+)
+@click.option(
+    "--expert", type=click.IntRange(1, 100_000), help="Groups among which experts are dealt out; 1 if not given."
+)
 @click.option(
     "--cached-share", type=float, default=0.0, show_default=True, help="Share of the prompt in a prefix cache."
 )

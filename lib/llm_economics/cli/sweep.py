@@ -67,6 +67,8 @@ def sweep(
             bar.close()
             kept = sum(record is not None for record in sweeps.stored(planned, folder))
             reason = str(error) or "interrupted"
+            if isinstance(error, OSError) and error.filename:
+                reason = f"{error.filename} cannot be read or written: {error.strerror}"
             click.echo(f"Error: {reason}; {kept} of {total} points are stored, the same command goes on", err=True)
             raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
     written = sweeps.write(planned, records, folder, plot)

@@ -153,15 +153,15 @@ def check_range(name: str, value, low: float | None = None, high: float | None =
         ok = value == value and (low is None or (value > low if open_low else value >= low))
         if ok and (high is None or value <= high):
             return value
-        raise ParameterError(f"{name} = {value!r} is not allowed: {_allowed(low, high, open_low)}")
+        raise ParameterError(f"{name} = {shown(value)} is not allowed: {_allowed(low, high, open_low)}")
     if hasattr(value, "dask"):
         if hasattr(value, "magnitude"):
             return value
         check = partial(_check_chunk, name, low, high, open_low)
         return value.map_blocks(check, dtype=value.dtype, meta=value._meta)
     if not hasattr(value, "__array_ufunc__"):
-        shown = value if isinstance(value, bool) else repr(str(value)[:60])
-        raise ParameterError(f"{name} = {shown} is not allowed: it must be a number")
+        text = value if isinstance(value, bool) else repr(str(value)[:60])
+        raise ParameterError(f"{name} = {text} is not allowed: it must be a number")
     import numpy
 
     if value.__class__ is numpy.ndarray and value.size and value.dtype.kind in "fiu":
