@@ -50,4 +50,5 @@ clean:  ## remove the built site
 	@$(BIN)/python .ci/locked.py $* > .venv/$*.lock
 	$(INSTALL) --require-hashes -r .venv/$*.lock
 	$(INSTALL) --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q lib
 	@touch $@ $(if $(filter test,$*),.venv/.ready-site .venv/.ready-chapters) $(if $(filter lab,$*),.venv/.ready-chapters)

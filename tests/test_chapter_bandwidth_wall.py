@@ -25,7 +25,8 @@ def on_eight(p):
         bandwidth_efficiency=p["bandwidth_efficiency"],
         bound="sum",
     )
-    return step, serving.capacity(model, node, 1, p["context_tokens"]).max_sequences
+    kept = 0.1 * H100.memory_bytes + 20 * 8192 * 2 * 8192 + 1.7e9  # an engine's, 8,192 tokens of a width of 8,192
+    return step, serving.capacity(model, node, 1, p["context_tokens"], reserve_bytes=kept).max_sequences
 
 
 def expected(p: dict) -> dict[str, float]:

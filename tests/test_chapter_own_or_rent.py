@@ -66,7 +66,11 @@ def expected(p: dict) -> dict[str, float]:
         "own_service_usd_output": 8 * p["h100_usd_per_hour"] / 3600 * decoding / 512 * 1e6,
         "own_service_cached_saving": 1 - seconds(cached) / seconds(fresh),
         "cards_for_weights": ceil(p["hosted_parameters"] * bytes_per_value(p["weight_format"]) / (80 * 2**30)),
-        "sequences_405b_fp8": float(serving.capacity(fp8, node, 1, 8192).max_sequences),
+        "sequences_405b_fp8": float(
+            serving.capacity(
+                fp8, node, 1, 8192, reserve_bytes=0.1 * 80 * 2**30 + 20 * 8192 * 2 * 16384 + 1.7e9
+            ).max_sequences
+        ),
         "pc_ceiling_8b": 120e9 / (total("Llama 3 8B") / 2),
         "small_model_gain": 49.3 - 47.8,
         "tokens_per_day_all_users": day,
