@@ -1,6 +1,7 @@
 """``llm-economics service``, as a user calls it."""
 
 import csv
+import json
 
 import pytest
 from command import Command
