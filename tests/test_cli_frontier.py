@@ -6,23 +6,14 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
+from command import Command
 
 from llm_economics import facts
-from llm_economics.cli import main
 from llm_economics.evidence.search import Limits, Workload, search
 
 CHART = ["--input", "32768", "--output", "1024", "--max-tpot-ms", "50", "--max-ttft-s", "5"]
-
-
-def run(*arguments):
-    return CliRunner().invoke(main, ["frontier", *map(str, arguments)])
-
-
-def report(*arguments):
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+run = Command("frontier")
+report = run.answer
 
 
 def test_json_in_a_real_process():

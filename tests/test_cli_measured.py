@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from click.testing import CliRunner
+from command import Command
 
 from llm_economics import facts
 from llm_economics.cli import main
@@ -38,26 +39,12 @@ HEADER = (
     "benchmark,model,hardware,n_acc,precision,framework,spec_decoding,scenario,isl,osl,concurrency,"
     "interactivity_tok_s_user,ttft_s,tput_total,tput_per_acc,unit,config,date"
 )
-
-
-def call(*arguments: object):
-    return CliRunner().invoke(main, ["measured", *map(str, arguments)])
+call = Command("measured")
+line = call.line
 
 
 def rows(*arguments: object) -> list[dict]:
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)["rows"]
-
-
-def line(*arguments: object) -> str:
-    """The one line that a refusal prints."""
-    result = call(*arguments)
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("Error: ")
-    return result.stderr[len("Error: ") :].strip()
+    return call.answer(*arguments)["rows"]
 
 
 def codes(row: dict) -> list[str]:

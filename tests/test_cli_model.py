@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command import Command
 
 from llm_economics import facts
 from llm_economics.cli import main
@@ -15,26 +16,8 @@ from llm_economics.formulas import architecture, hardware, serving
 
 ORACLE = json.loads((Path(__file__).parent / "oracle" / "config_oracle.json").read_text(encoding="utf-8"))
 PUBLISHED = ORACLE["published"]
-
-
-def call(*arguments: object):
-    return CliRunner().invoke(main, ["model", *map(str, arguments)])
-
-
-def answer(*arguments: object) -> dict:
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def line(*arguments: object) -> str:
-    """The one line that a refusal prints."""
-    result = call(*arguments)
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("Error: ")
-    return result.stderr[len("Error: ") :]
+call = Command("model")
+answer, line = call.answer, call.line
 
 
 @pytest.fixture

@@ -4,30 +4,13 @@ import csv
 import json
 
 import pytest
-from click.testing import CliRunner
+from command import Command
 
 from llm_economics import facts
-from llm_economics.cli import main
 
 ASKED = ("DeepSeek-R1", "--system", "H200", "--accelerators", 8, "--concurrency", 16, "--input", 1024, "--output", 1024)
-
-
-def call(*arguments: object):
-    return CliRunner().invoke(main, ["service", *map(str, arguments)])
-
-
-def answer(*arguments: object) -> dict:
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def line(*arguments: object) -> str:
-    """The one line that a refusal prints."""
-    result = call(*arguments)
-    assert result.exit_code == 1 and result.stdout == ""
-    assert result.stderr.count("\n") == 1 and result.stderr.startswith("Error: ")
-    return result.stderr[len("Error: ") :]
+call = Command("service")
+answer, line = call.answer, call.line
 
 
 def test_one_service():

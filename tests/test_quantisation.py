@@ -6,8 +6,10 @@ import math
 import struct
 from pathlib import Path
 
+import configurations
 import pytest
 from click.testing import CliRunner
+from configurations import OWN
 
 from llm_economics import checkpoints
 from llm_economics.checkpoints import files, quantisation, stored
@@ -227,30 +229,8 @@ def test_gpt_oss(layers, experts, size):
     assert (found.bytes, found.scheme, found.weights, found.arithmetic) == (size, "mxfp4", "fp4", None)
 
 
-OWN = {
-    "model_type": "llama",
-    "hidden_size": 5120,
-    "intermediate_size": 13824,
-    "num_hidden_layers": 40,
-    "num_attention_heads": 40,
-    "num_key_value_heads": 8,
-    "vocab_size": 64000,
-    "tie_word_embeddings": False,
-}
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"}
-OSS = {
-    "model_type": "gpt_oss",
-    "hidden_size": 2048,
-    "intermediate_size": 2048,
-    "num_hidden_layers": 16,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 64,
-    "num_local_experts": 32,
-    "num_experts_per_tok": 4,
-    "vocab_size": 50000,
-    "quantization_config": GPT_OSS["quantization_config"],
-}
+OSS = configurations.OSS | {"quantization_config": GPT_OSS["quantization_config"]}
 
 
 @pytest.mark.parametrize(

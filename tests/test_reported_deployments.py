@@ -2,38 +2,16 @@
 
 import json
 
+import configurations
 import pytest
 from click.testing import CliRunner
 
 from llm_economics.cli import main
 
-OWN = {
-    "model_type": "llama",
-    "hidden_size": 5120,
-    "intermediate_size": 13824,
-    "num_hidden_layers": 40,
-    "num_attention_heads": 40,
-    "num_key_value_heads": 8,
-    "vocab_size": 64000,
-    "max_position_embeddings": 4096,
-    "tie_word_embeddings": False,
-}
+OWN = configurations.OWN | {"max_position_embeddings": 4096}
 AWQ = {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}}
 FP8 = {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}
-OSS = {
-    "model_type": "gpt_oss",
-    "hidden_size": 2048,
-    "intermediate_size": 2048,
-    "num_hidden_layers": 16,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 64,
-    "num_local_experts": 32,
-    "num_experts_per_tok": 4,
-    "vocab_size": 50000,
-    "tie_word_embeddings": False,
-    "quantization_config": {"quant_method": "mxfp4"},
-}
+OSS = configurations.OSS | {"tie_word_embeddings": False, "quantization_config": {"quant_method": "mxfp4"}}
 GPT_OSS_120B = {
     "model_type": "gpt_oss",
     "num_hidden_layers": 36,

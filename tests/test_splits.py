@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from configurations import OWN
 
 from llm_economics import checkpoints, facts
 from llm_economics.evidence.search import Limits, Workload, search, space
@@ -9,17 +10,6 @@ from llm_economics.facts.models import Precisions, Published, existing_splits, o
 from llm_economics.formulas import serving
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.splits import Shares, fullest_stage, in_machine
-
-OWN = {
-    "model_type": "llama",
-    "hidden_size": 5120,
-    "intermediate_size": 13824,
-    "num_hidden_layers": 40,
-    "num_attention_heads": 40,
-    "num_key_value_heads": 8,
-    "vocab_size": 64000,
-    "tie_word_embeddings": False,
-}
 
 
 def shares(config=OWN, **more) -> Shares:

@@ -1,7 +1,7 @@
 """Ask ``transformers`` and PyTorch how many parameters and FLOPs models have; store the answers.
 
-Models whose parameters are counted are built on PyTorch's meta device, which knows shapes and holds
-no values, from configurations written by hand. Beside each small shape stand the fields of
+Models whose parameters are counted are built on PyTorch's meta device, which knows shapes and holds no values: those
+with a name from the published files of ``make_config_oracle.py``. Beside each small shape stand the fields of
 ``llm_economics.formulas.architecture.Architecture`` that describe it; nothing here imports that module.
 Run it as the README beside it says; it writes ``transformer_oracle.json``.
 """
@@ -15,19 +15,11 @@ from pathlib import Path
 
 import torch
 import transformers as hf
+from make_config_oracle import PUBLISHED, build, decoder, parse
 from torch.utils.flop_counter import FlopCounterMode
 
 SHAPES_PER_FAMILY = 4
 OUT = Path(__file__).with_name("transformer_oracle.json")
-
-
-def build(config, device="meta"):
-    """A causal language model with eager attention and experts as batched products: fused and
-    grouped kernels go uncounted."""
-    with torch.device(device):
-        return hf.AutoModelForCausalLM.from_config(
-            config, attn_implementation="eager", experts_implementation="batched_mm"
-        ).eval()
 
 
 # The first pattern that a parameter's name matches is its component.
@@ -56,123 +48,34 @@ def count(model) -> dict[str, int]:
 
 
 def named_models() -> dict:
-    """The models of data/models.csv that transformers has a class for."""
-
-    def llama(layers, hidden, heads, kv, inner, vocab, of=hf.LlamaConfig, **more):
-        return of(
-            num_hidden_layers=layers,
-            hidden_size=hidden,
-            num_attention_heads=heads,
-            num_key_value_heads=kv,
-            intermediate_size=inner,
-            vocab_size=vocab,
-            tie_word_embeddings=False,
-            **more,
-        )
-
-    def mixtral(layers, hidden, heads, inner, vocab):
-        experts = {"num_local_experts": 8, "num_experts_per_tok": 2}
-        return llama(layers, hidden, heads, 8, inner, vocab, hf.MixtralConfig, **experts)
-
-    def qwen3_experts(layers, hidden, heads, inner, expert):
-        experts = {"moe_intermediate_size": expert, "num_experts": 128, "num_experts_per_tok": 8, "head_dim": 128}
-        return llama(layers, hidden, heads, 4, inner, 151936, hf.Qwen3MoeConfig, **experts)
-
-    def mpt(layers, hidden, heads):
-        return hf.MptConfig(n_layers=layers, d_model=hidden, n_heads=heads, vocab_size=50432)
-
-    return {
-        "GPT-3 175B": hf.GPT2Config(n_layer=96, n_embd=12288, n_head=96, n_positions=2048, vocab_size=50257),
-        "Llama 2 7B": llama(32, 4096, 32, 32, 11008, 32000),
-        "Llama 2 13B": llama(40, 5120, 40, 40, 13824, 32000),
-        "Llama 2 70B": llama(80, 8192, 64, 8, 28672, 32000),
-        "Llama 3 8B (=3.1 8B)": llama(32, 4096, 32, 8, 14336, 128256),
-        "Llama 3 70B (=3.1 70B)": llama(80, 8192, 64, 8, 28672, 128256),
-        "Llama 3.1 405B": llama(126, 16384, 128, 8, 53248, 128256),
-        "Mixtral 8x7B": mixtral(32, 4096, 32, 14336, 32000),
-        "Mixtral 8x22B (v0.1 base, vocab 32000)": mixtral(56, 6144, 48, 16384, 32000),
-        "Mixtral 8x22B (Instruct/v0.3 tokenizer, vocab 32768)": mixtral(56, 6144, 48, 16384, 32768),
-        "DBRX": dbrx(6144, 40, 48, 8, 10752, 16, 4, 100352),
-        "Gemma 7B": hf.GemmaConfig(
-            num_hidden_layers=28,
-            hidden_size=3072,
-            num_attention_heads=16,
-            num_key_value_heads=16,
-            head_dim=256,
-            intermediate_size=24576,
-            vocab_size=256000,
-        ),
-        "Qwen2-72B": hf.Qwen2Config(
-            num_hidden_layers=80,
-            hidden_size=8192,
-            num_attention_heads=64,
-            num_key_value_heads=8,
-            intermediate_size=29568,
-            vocab_size=152064,
-            tie_word_embeddings=False,
-        ),
-        "Qwen3-30B-A3B": qwen3_experts(48, 2048, 32, 6144, 768),
-        "Qwen3-235B-A22B": qwen3_experts(94, 4096, 64, 12288, 1536),
-        "DeepSeek-V2": hf.DeepseekV2Config(
-            num_hidden_layers=60,
-            hidden_size=5120,
-            num_attention_heads=128,
-            num_key_value_heads=128,
-            intermediate_size=12288,
-            moe_intermediate_size=1536,
-            vocab_size=102400,
-            n_routed_experts=160,
-            num_experts_per_tok=6,
-            n_shared_experts=2,
-            first_k_dense_replace=1,
-            q_lora_rank=1536,
-            kv_lora_rank=512,
-            qk_nope_head_dim=128,
-            qk_rope_head_dim=64,
-            v_head_dim=128,
-        ),
-        "DeepSeek-V3 (main model)": hf.DeepseekV3Config(
-            num_hidden_layers=61,
-            hidden_size=7168,
-            num_attention_heads=128,
-            num_key_value_heads=128,
-            intermediate_size=18432,
-            moe_intermediate_size=2048,
-            vocab_size=129280,
-            n_routed_experts=256,
-            num_experts_per_tok=8,
-            n_shared_experts=1,
-            first_k_dense_replace=3,
-            q_lora_rank=1536,
-            kv_lora_rank=512,
-            qk_nope_head_dim=128,
-            qk_rope_head_dim=64,
-            v_head_dim=128,
-        ),
-        "MPT-7B": mpt(32, 4096, 32),
-        "MPT-30B": mpt(48, 7168, 64),
-        "BLOOM 176B": hf.BloomConfig(n_layer=70, hidden_size=14336, n_head=112, vocab_size=250880),
-        "Falcon 180B": hf.FalconConfig(
-            num_hidden_layers=80,
-            hidden_size=14848,
-            num_attention_heads=232,
-            num_kv_heads=8,
-            new_decoder_architecture=True,
-            ffn_hidden_size=59392,
-            vocab_size=65024,
-            bias=False,
-            tie_word_embeddings=True,
-        ),
-        "OPT-175B": hf.OPTConfig(
-            num_hidden_layers=96,
-            hidden_size=12288,
-            num_attention_heads=96,
-            ffn_dim=49152,
-            word_embed_proj_dim=12288,
-            vocab_size=50272,
-            max_position_embeddings=2048,
-        ),
+    """The models of data/models.csv that transformers has a class for, most from their published files."""
+    opt = {"hidden_size": 12288, "ffn_dim": 49152, "word_embed_proj_dim": 12288, "max_position_embeddings": 2048}
+    opt |= {"num_hidden_layers": 96, "num_attention_heads": 96, "vocab_size": 50272}
+    files = {
+        "GPT-3 175B": PUBLISHED["GPT-2"] | {"n_layer": 96, "n_embd": 12288, "n_head": 96, "n_positions": 2048},
+        "Llama 2 7B": PUBLISHED["Llama-2-7b"],
+        "Llama 2 13B": decoder("llama", 40, 5120, 40, 40, 13824, 32000),
+        "Llama 2 70B": decoder("llama", 80, 8192, 64, 8, 28672, 32000),
+        "Llama 3 8B (=3.1 8B)": PUBLISHED["Llama-3.1-8B"],
+        "Llama 3 70B (=3.1 70B)": decoder("llama", 80, 8192, 64, 8, 28672, 128256),
+        "Llama 3.1 405B": PUBLISHED["Llama-3.1-405B"],
+        "Mixtral 8x7B": PUBLISHED["Mixtral-8x7B"],
+        "Mixtral 8x22B (v0.1 base, vocab 32000)": PUBLISHED["Mixtral-8x22B"] | {"vocab_size": 32000},
+        "Mixtral 8x22B (Instruct/v0.3 tokenizer, vocab 32768)": PUBLISHED["Mixtral-8x22B"],
+        "DBRX": PUBLISHED["DBRX"],
+        "Gemma 7B": PUBLISHED["Gemma-7b"],
+        "Qwen2-72B": PUBLISHED["Qwen2-72B"],
+        "Qwen3-30B-A3B": PUBLISHED["Qwen3-30B-A3B"],
+        "Qwen3-235B-A22B": PUBLISHED["Qwen3-235B-A22B"],
+        "DeepSeek-V2": PUBLISHED["DeepSeek-V2"],
+        "DeepSeek-V3 (main model)": PUBLISHED["DeepSeek-V3"],
+        "MPT-7B": PUBLISHED["MPT-7B"],
+        "MPT-30B": PUBLISHED["MPT-30B"],
+        "BLOOM 176B": PUBLISHED["BLOOM"],
+        "Falcon 180B": PUBLISHED["Falcon-180B"],
+        "OPT-175B": {"model_type": "opt"} | opt,
     }
+    return {name: parse(file) for name, file in files.items()}
 
 
 def dbrx(hidden, layers, heads, kv, inner, experts, top_k, vocab):

@@ -85,16 +85,20 @@ def fact(name: str, item: str, unit: str | None = None, root: Path | str | None 
     CatalogError
         If no row or several rows match, a column is not known, the value is no number, or its unit is not ``unit``.
     """
-    frame = load(name, root)
-    if not {"item", "value", "unit"} <= set(frame):
+    columns, places = _columns(name, Path(root) if root is not None else DATA)
+    if not {"item", "value", "unit"} <= set(columns):
         raise CatalogError(f"file = {name!r} is not allowed: it has no columns item, value and unit")
-    known(item, sorted(set(frame["item"])), f"data/{name}.csv, column item")
+    if item not in places:
+        known(item, sorted(places), f"data/{name}.csv, column item")
     for column in where:
-        known(column, list(frame), f"data/{name}.csv, column")
-    rows = frame[(frame[["item", *where]] == [item, *where.values()]).all(axis=1)]
+        known(column, list(columns), f"data/{name}.csv, column")
+    rows = [place for place in places[item] if all(columns[column][place] == cell for column, cell in where.items())]
     if len(rows) != 1:
         raise CatalogError(f"data/{name}.csv, column item: {item!r} is not allowed: {len(rows)} rows match, not one")
-    row, where_it_is = rows.iloc[0], f"data/{name}.csv, row {rows.index[0] + 2} ({item})"
+    row, where_it_is = (
+        {column: cells[rows[0]] for column, cells in columns.items()},
+        f"data/{name}.csv, row {rows[0] + 2} ({item})",
+    )
     value = as_number(row["value"])
     if value is None:
         raise CatalogError(f"{where_it_is}, column value: {row['value']!r} is not allowed: it is no number")
@@ -132,6 +136,16 @@ def _frame(name: str, root: Path) -> pandas.DataFrame:
         for column, cells in table["columns"].items()
     }
     return pandas.DataFrame(columns)
+
+
+@cache
+def _columns(name: str, root: Path) -> tuple[dict[str, list[Any]], dict[str, list[int]]]:
+    """The cells of a file by column, and the places of each item."""
+    frame, places = _frame(name, root), {}
+    columns = {column: frame[column].tolist() for column in frame}
+    for place, item in enumerate(columns.get("item", ())):
+        places.setdefault(item, []).append(place)
+    return columns, places
 
 
 @cache

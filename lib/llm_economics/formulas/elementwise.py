@@ -166,9 +166,8 @@ def check_range(name: str, value, low: float | None = None, high: float | None =
 
     if value.__class__ is numpy.ndarray and value.size and value.dtype.kind in "fiu":
         least = value.min()  # NaN if there is one, and then no comparison holds
-        if (low is None or (least > low if open_low else least >= low)) and value.max() <= (
-            numpy.inf if high is None else high
-        ):
+        above = low is None or (least > low if open_low else least >= low)
+        if above and (least == least if high is None else value.max() <= high):
             return value
     ok = value == value
     if low is not None:

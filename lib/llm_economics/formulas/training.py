@@ -27,6 +27,12 @@ CHINCHILLA_TOKENS_PER_PARAMETER = 20.0
 """Compute-optimal tokens per parameter (Hoffmann et al. 2022, table 3, rounded as commonly quoted)."""
 
 
+def _check(**values) -> None:
+    """Stop at a quantity that is not positive, or a utilisation above one; only a price may be 0."""
+    for name, value in values.items():
+        check_range(name, value, 0, 1 if name == "mfu" else None, open_low=name != "price")
+
+
 def training_flops(parameters, tokens, flop_per_parameter_token=FLOP_PER_PARAMETER_TOKEN):
     """FLOP to train ``parameters`` (active ones, for a mixture of experts) on ``tokens``: 6ND.
 
@@ -38,8 +44,7 @@ def training_flops(parameters, tokens, flop_per_parameter_token=FLOP_PER_PARAMET
     ParameterError
         If a count is not positive.
     """
-    check_range("parameters", parameters, 0, open_low=True)
-    check_range("tokens", tokens, 0, open_low=True)
+    _check(parameters=parameters, tokens=tokens)
     return flop_per_parameter_token * parameters * tokens
 
 
@@ -55,9 +60,7 @@ def mfu(flops, accelerator_time, peak_flops):
     ParameterError
         If an input is not positive, or the answer exceeds one: no chip exceeds its peak.
     """
-    check_range("flops", flops, 0, open_low=True)
-    check_range("accelerator_time", accelerator_time, 0, open_low=True)
-    check_range("peak_flops", peak_flops, 0, open_low=True)
+    _check(flops=flops, accelerator_time=accelerator_time, peak_flops=peak_flops)
     return check_range("mfu", flops / (accelerator_time * peak_flops), 0, 1)
 
 
@@ -69,9 +72,7 @@ def accelerator_time(flops, peak_flops, mfu):
     ParameterError
         If ``mfu`` is not above 0 and at most 1, or another input is not positive.
     """
-    check_range("flops", flops, 0, open_low=True)
-    check_range("peak_flops", peak_flops, 0, open_low=True)
-    check_range("mfu", mfu, 0, 1, open_low=True)
+    _check(flops=flops, peak_flops=peak_flops, mfu=mfu)
     return flops / (mfu * peak_flops)
 
 
@@ -83,8 +84,7 @@ def accelerators(accelerator_time, wall_time):
     ParameterError
         If an input is not positive.
     """
-    check_range("accelerator_time", accelerator_time, 0, open_low=True)
-    check_range("wall_time", wall_time, 0, open_low=True)
+    _check(accelerator_time=accelerator_time, wall_time=wall_time)
     return accelerator_time / wall_time
 
 
@@ -96,8 +96,7 @@ def wall_time(accelerator_time, accelerators):
     ParameterError
         If an input is not positive.
     """
-    check_range("accelerator_time", accelerator_time, 0, open_low=True)
-    check_range("accelerators", accelerators, 0, open_low=True)
+    _check(accelerator_time=accelerator_time, accelerators=accelerators)
     return accelerator_time / accelerators
 
 
@@ -109,8 +108,7 @@ def cost(accelerator_time, price):
     ParameterError
         If the price is negative or the time not positive.
     """
-    check_range("accelerator_time", accelerator_time, 0, open_low=True)
-    check_range("price", price, 0)
+    _check(accelerator_time=accelerator_time, price=price)
     return accelerator_time * price
 
 
@@ -122,8 +120,7 @@ def tokens_per_parameter(tokens, parameters):
     ParameterError
         If a count is not positive.
     """
-    check_range("parameters", parameters, 0, open_low=True)
-    check_range("tokens", tokens, 0, open_low=True)
+    _check(parameters=parameters, tokens=tokens)
     return tokens / parameters
 
 
@@ -171,10 +168,10 @@ def solve(wanted: str | None = None, **known) -> Run | Any:
         than a part in 10⁹, or ``wanted`` does not follow from them; the line says what would do.
     """
     names = [field.name for field in fields(Run)]
-    for name, value in known.items():
+    for name in known:
         if name not in names:
             raise ParameterError(f"{name} is not a quantity of a run: it must be one of {', '.join(names)}")
-        check_range(name, value, 0, 1 if name == "mfu" else None, open_low=name != "price")
+    _check(**known)
     if wanted is not None and wanted not in names:
         raise ParameterError(f"wanted = {wanted!r} is not allowed: it must be one of {', '.join(names)}")
     given = [name for name in names if name in known]
@@ -193,7 +190,7 @@ def solve(wanted: str | None = None, **known) -> Run | Any:
             if not every(abs(ours - theirs) <= 1e-9 * abs(ours)):
                 raise ParameterError(f"{left[0]} = {ours} is not allowed: {' x '.join(right)} = {theirs}")
     if "mfu" in values:
-        check_range("mfu", values["mfu"], 0, 1, open_low=True)
+        _check(mfu=values["mfu"])
     if wanted is None:
         return Run(**values)
     if wanted not in values:
