@@ -257,7 +257,7 @@ FAMILIES = {
     "helium": helium,
     "internlm3": llama,
     "iquestcoder": llama,
-    "cosmos3_edge_text": llama,
+    "cosmos3_edge_text": partial(llama, gated=False),
     "emu3_text_model": decoder,
     "smollm3": partial(llama, window=where_no_positions),
     "ministral": partial(decoder, window=_ministral),
