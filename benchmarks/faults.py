@@ -172,7 +172,7 @@ def killed_after(place: Place, command: Callable[[Path], list[str]], whole: dict
     gone = place.all_gone()
     missing = lost(before, out)
     place.finish(command(out))
-    note = f"{kernels} processes, {len(before)} files then"
+    note = f"{max(kernels, 0)} processes, {len(before)} files then"
     return row(f"parent of a {command(out)[0]} after {seconds:.2f} s", gone, missing, files(out) == whole, note)
 
 

@@ -62,6 +62,74 @@ def test_options_reach_the_forecast():
     assert answer(*ASKED, "--drafted", 2)["tpot_ms"]["value"] < plain["tpot_ms"]["value"]
 
 
+LLAMA = {
+    "model_type": "llama", "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80,
+    "num_attention_heads": 64, "num_key_value_heads": 8, "vocab_size": 128256, "torch_dtype": "bfloat16",
+}  # fmt: skip
+BLOCKS = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
+MODELOPT = {
+    "producer": {"name": "modelopt", "version": "0.23"},
+    "quantization": {
+        "quant_algo": "NVFP4",
+        "kv_cache_quant_algo": "FP8",
+        "group_size": 16,
+        "exclude_modules": ["lm_head"],
+    },
+}
+AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"}
+
+
+@pytest.mark.parametrize(
+    ("files", "system", "formats"),
+    [
+        ({"config.json": LLAMA}, "H200", ("bf16", "bf16", "bf16")),
+        ({"config.json": LLAMA | {"quantization_config": BLOCKS}}, "H200", ("fp8", "fp8", "bf16")),
+        ({"config.json": LLAMA | {"quantization_config": BLOCKS}}, "A100", ("fp8", "bf16", "bf16")),
+        ({"config.json": LLAMA, "hf_quant_config.json": MODELOPT}, "B200", ("fp4", "fp4", "fp8")),
+        ({"config.json": LLAMA, "hf_quant_config.json": MODELOPT}, "H200", ("fp4", "bf16", "fp8")),
+        ({"config.json": LLAMA | {"quantization_config": AWQ}}, "B200", ("int4", "bf16", "bf16")),
+    ],
+)
+def test_a_folder_is_served_in_the_formats_of_its_checkpoint(files, system, formats, tmp_path):
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
+    asked = ("--system", system, "--accelerators", 8, "--concurrency", 8)
+    found = answer(tmp_path, *asked)
+    assert (found["weights"], found["arithmetic"], found["kv"]) == formats
+    assert answer(tmp_path / "config.json", *asked)["tpot_ms"] == found["tpot_ms"]
+    named = answer("Llama 3.3 70B", *asked, "--weights", formats[0], "--arithmetic", formats[1], "--kv", formats[2])
+    assert found["tpot_ms"]["value"] == pytest.approx(named["tpot_ms"]["value"])
+    assert answer(tmp_path, *asked, "--weights", "int8")["weights"] == "int8"
+
+
+def test_what_a_checkpoint_leaves_in_sixteen_bits_is_read_in_sixteen_bits(tmp_path):
+    """A mixture whose experts alone are in 4 bits, and one in which everything is."""
+    mixture = {
+        "model_type": "qwen3_moe", "hidden_size": 4096, "num_hidden_layers": 94, "num_attention_heads": 64,
+        "num_key_value_heads": 4, "head_dim": 128, "vocab_size": 151936, "num_experts": 128, "num_experts_per_tok": 8,
+        "moe_intermediate_size": 1536, "intermediate_size": 12288, "decoder_sparse_step": 1, "mlp_only_layers": [],
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(mixture), encoding="utf-8")
+    speeds = []
+    for left in (["lm_head"], ["lm_head", "*self_attn*"]):
+        how = MODELOPT | {"quantization": MODELOPT["quantization"] | {"exclude_modules": left}}
+        (tmp_path / "hf_quant_config.json").write_text(json.dumps(how), encoding="utf-8")
+        speeds.append(
+            answer(tmp_path, "--system", "B200", "--accelerators", 4, "--concurrency", 1)["terms_ms"]["weights"]
+        )
+    assert speeds[1] > 2 * speeds[0]
+
+
+def test_a_name_is_asked_for_in_the_format_that_it_is_published_in():
+    asked = ("--system", "B200", "--accelerators", 4, "--concurrency", 8)
+    for name, weights in (
+        ("gpt-oss-120b", "fp4"),
+        ("Llama 3.3 70B", "fp8"),
+        ("nvidia/Llama-3.3-70B-Instruct-FP4", "fp4"),
+    ):
+        assert answer(name, *asked)["weights"] == weights
+
+
 def test_a_cached_prompt_costs_less():
     none, most = (
         answer(*ASKED[:-4], "--input", 8192, "--output", 512, "--cached-share", s, "--usd-per-hour", 3)
@@ -154,6 +222,7 @@ def test_a_table_with_few_columns_and_odd_names(tmp_path):
         ((*ASKED[:-4], "--input", 0), "input = 0.0 is not allowed"),
         (("DeepSeek-R1", "--system", "abacus", "--concurrency", 1), "system = 'abacus' is not allowed"),
         (("Nonesuch", "--system", "H200", "--concurrency", 1), "model = 'Nonesuch' is not allowed"),
+        (("./nonesuch", "--system", "H200", "--concurrency", 1), "config = 'nonesuch' is not allowed"),
         (("--rows", "nonesuch.csv"), "nonesuch.csv cannot be read"),
     ],
 )

@@ -167,6 +167,7 @@ def test_a_point_of_another_shape(place, where, value, says):  # noqa: F811
         (b"[-Infinity]", "-Infinity is not allowed"),
         (b"[" * 100_000, "nested too deeply"),
         (b"9" * 5000, "not JSON"),
+        (rb'["\ud800"]', "half a character"),
     ],
 )
 def test_json_of_programs_is_one_clean_line(content, says):

@@ -22,7 +22,7 @@ HOUSE = {
     ),
     "checkpoints": (
         1,
-        "config files quantisation shapes plain gpt mixtures rare latent states hybrids families stored",
+        "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored",
     ),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
@@ -30,7 +30,7 @@ HOUSE = {
         "calibration memory search deployments answers services service_scores offers scores sensitivity "
         "results fields clients engines readers measured",
     ),
-    "book": (3, "support judging records claims findings openings tiles drawing charting moved figures"),
+    "book": (3, "tracing support judging records claims findings openings tiles drawing charting moved figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "browser mathml charts numbers openings ledger outputs aside sharing weight paper times"),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_economics import facts
-from llm_economics.book import support
+from llm_economics.book import support, tracing
 from llm_economics.book.judging import (
     BASIS_MIME,
     IMMATERIAL,
@@ -238,10 +238,12 @@ def faults(folder: Path | None = None) -> list[str]:
     """What no ledger may have, one line each: empty for the committed chapters.
 
     A verdict *holds* whose support is its own source or nothing, or whose reason has a condition; *holds if* without
-    one; claims that rest on each other in a circle; and a true/false test that no named input flips.
+    one; claims that rest on each other in a circle; a true/false test that no named input flips; and a check whose code
+    reads a row of ``data/`` that it does not name.
     """
     found = []
     rows, basis = verdicts(folder), bases(folder)
+    unnamed = {key: support.unnamed(read, _rest_on(key, basis)) for key, read in _read(folder).items()}
     for key, row in rows.items():
         if row["verdict"] == "holds" and row["support"] in (support.OWN, support.NONE):
             found.append(f"{key} holds, and its support is {row['support']}")
@@ -251,9 +253,27 @@ def faults(folder: Path | None = None) -> list[str]:
             found.append(f"{key} {row['verdict']}, and names no condition")
         if basis[key].get("flips") is False:
             found.append(f"{key}: {basis[key]['flip']} does not flip its test")
+        for name in unnamed.get(key, ()):
+            found.append(f"{key} reads {name}, and does not name it")
     graph = {key: [name for name in each.get("uses", ()) if name in rows] for key, each in basis.items()}
     graph = {key: names for key, names in graph.items() if rows[key]["verdict"] not in ("cannot be tested", "answered")}
     return found + [f"{' rests on '.join([*circle, circle[0]])}" for circle in support.circles(graph)]
+
+
+def _read(folder: Path | None) -> dict[str, frozenset[tuple[str, str]]]:
+    """The rows of ``data/`` that the code of each check reads, as table and item, in a folder of notebooks."""
+    found: dict[str, frozenset[tuple[str, str]]] = {}
+    for _, content in _notebooks(folder or chapters_folder()):
+        for name, _, (_, read) in tracing.read(json.loads(content)["cells"]).records:
+            found |= {key: read for key in ledger() if name.fullmatch(key)}
+    return {key: frozenset(one for one in read if one[0] not in ("claims", "origins")) for key, read in found.items()}
+
+
+def _rest_on(key: str, basis: Mapping[str, Mapping[str, Any]], above: tuple[str, ...] = ()) -> set[str]:
+    """The rows that a check names, and those that the claims which it names rest on."""
+    uses = basis.get(key, {}).get("uses", ())
+    inner = [_rest_on(name, basis, (*above, key)) for name in uses if name in ledger() and name not in above]
+    return {name for name in uses if name not in ledger()}.union(*inner)
 
 
 def results(folder: Path | None = None) -> dict[str, dict[str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llm_economics.formulas.elementwise import ParameterError, cleaned
+from llm_economics.formulas.elementwise import ParameterError, cleaned, shown
 
 DEFAULTS = Path(__file__).with_name("config_defaults.json")
 MOST = 10**9
@@ -105,6 +105,7 @@ class Fields:
         table = _table(model_type)
         self.model_type, self.defaults, self.notes = model_type, table["defaults"], notes
         self.classless = model_type in REMOTE and "like" not in REMOTE[model_type]
+        self.refuses = table.get("refuses", ())
         self.nullable = {*table["nullable"], "num_experts_per_tok"}
         self.spellings: dict[str, list[str]] = {}
         for alias, field in table["aliases"].items():
@@ -123,7 +124,7 @@ class Fields:
         found = {key: self.given[key] for key in (name, *self.spellings.get(name, ())) if key in self.given}
         values = list(found.values())
         if any(value != values[0] for value in values[1:]):  # one NaN is not at odds with itself
-            raise refused(*next(iter(found.items())), f"{list(found)[-1]} = {str(values[-1])[:60]} says otherwise")
+            raise refused(*next(iter(found.items())), f"{list(found)[-1]} = {shown(values[-1])} says otherwise")
         if values:
             self.used[name] = values[0]
             if values[0] is None and name not in self.nullable:
@@ -223,6 +224,7 @@ def _table(model_type: str) -> dict[str, Any]:
     return {
         "defaults": parent["defaults"] | remote.get("defaults", {}),
         "nullable": parent["nullable"],
+        "refuses": parent.get("refuses", []),
         "aliases": parent["aliases"] | remote.get("aliases", {}),
     }
 

@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from llm_economics.checkpoints import limits
 from llm_economics.checkpoints.config import Fields, load, outer_classes, refused
 from llm_economics.checkpoints.shapes import Family
 from llm_economics.formulas.architecture import Architecture, parameters
@@ -121,6 +122,7 @@ def read(source: str | Path | Mapping[str, Any], name: str | None = None) -> Con
     model_type = _model_type(given)
     fields = Fields(model_type, given, notes)
     family = FAMILIES[model_type](fields)
+    limits.check(fields)
     if ties is not None:
         family["tied_embeddings"] = ties
     shown = "".join(c for c in str(name or shown_type) if c.isprintable())[:100]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -225,7 +226,7 @@ class _Case:
             "kv_bytes_per_token_long": _whole(counts.kv_bytes_per_token_long(architecture)),
             "state_bytes_per_sequence": _whole(counts.state_bytes_per_sequence(architecture)),
             "forward_flops_per_token": flops,
-            "weight_bytes": {name: _whole(count.total * size) for name, size in BYTES_PER_VALUE.items()},
+            "weight_bytes": {name: math.ceil(count.total * size) for name, size in BYTES_PER_VALUE.items()},
             "checkpoint": _checkpoint(published),
             "defaulted": list(config.defaulted if config else ()),
             "fields": config.fields if config else {},

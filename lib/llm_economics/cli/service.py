@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL", required=False)
+@click.argument("model", metavar="FILE|FOLDER|NAME", required=False)
 @click.option(
     "--system", "systems", multiple=True, help='A system or accelerator of the catalog, repeatable, or "all".'
 )
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 @click.option("--input", "prompt", type=float, default=8192, show_default=True, help="Tokens of a prompt.")
 @click.option("--output", type=float, default=1024, show_default=True, help="Tokens of an answer.")
 @click.option(
-    "--weights", help="Format of the weights (bf16, fp8, fp4, int4); fp8 where the chip has it, if not given."
+    "--weights",
+    help="Format of the weights (bf16, fp8, fp4, int4); the checkpoint's, of a 16-bit NAME fp8 where the chip has it.",
 )
-@click.option("--arithmetic", help="Format of the arithmetic; that of the weights where the chip has it.")
-@click.option("--kv", help="Format of the KV cache; fp8 with weights of 8 or 4 bits.")
+@click.option("--arithmetic", help="Format of the arithmetic; the checkpoint's, else that of the weights.")
+@click.option("--kv", help="Format of the KV cache; a FILE's, BF16 if it states none; of a NAME fp8 below 16 bits.")
 @click.option("--tensor", type=click.IntRange(1), help="Accelerators that share a copy of attention; all if not given.")
 @click.option("--expert", type=click.IntRange(1), help="Groups among which experts are dealt out; 1 if not given.")
 @click.option(
@@ -44,7 +45,11 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def service(model: str | None, systems: tuple[str, ...], table: Path | None, as_json: bool, **options: Any) -> None:
-    """Forecast a whole service of MODEL: time per token, time to the first, and what a million tokens cost."""
+    """Forecast a whole service of a model: time per token, time to the first, and what a million tokens cost.
+
+    FILE is a config.json or weights, FOLDER one that holds them, NAME a model of data/models.csv or as benchmarks
+    write it.
+    """
     from llm_economics.formulas.elementwise import ParameterError
 
     if table is not None:
@@ -97,12 +102,10 @@ def _deployment(model: str, name: str, accelerators: int | None, **options: Any)
     from llm_economics.formulas.elementwise import ParameterError, check_range
 
     system = facts.system(name, accelerators)
-    served = deployments.served(deployments.model_name(model))
-    weights = deployments.format_option("weights", options["weights"], _usual(system.accelerator))
-    arithmetic = options["arithmetic"] and deployments.format_option("arithmetic", options["arithmetic"], "")
-    if arithmetic:
-        system.accelerator.peak(arithmetic)
-    kv = options["kv"] and deployments.format_option("kv", options["kv"], "")
+    served = deployments.served(model if deployments.is_file(model) else deployments.model_name(model))
+    formats = deployments.formats_of(
+        model, system.accelerator, options["weights"], options["arithmetic"], options["kv"]
+    )
     tensor, expert = options["tensor"] or system.accelerators, options["expert"] or 1
     if system.accelerators % tensor:
         raise ParameterError(f"tensor = {tensor} is not allowed: it must divide {system.accelerators} accelerators")
@@ -118,16 +121,13 @@ def _deployment(model: str, name: str, accelerators: int | None, **options: Any)
         tensor,
         system.accelerators // tensor,
         max(expert, 1),
-        weights,
-        arithmetic,
-        kv,
+        formats.weights,
+        formats.arithmetic,
+        formats.kv,
         options["drafted"],
         options["acceptance"],
+        formats.dense,
     )
-
-
-def _usual(chip) -> str:
-    return "fp8" if "fp8" in chip.peak_flops else "bf16"
 
 
 def _workload(options: dict[str, Any]) -> Workload:

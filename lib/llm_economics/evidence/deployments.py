@@ -13,28 +13,41 @@ from functools import cache
 from typing import Any
 
 from llm_economics import facts
+from llm_economics.facts import models
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError, check_choice
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, System
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.serving import ServedModel
 
 COLUMNS = {
     "model": ("model", "model_name", "model_path", "infmax_model_prefix"),
-    "hardware": ("hardware", "hw", "gpu", "system", "accelerator", "accelerator_model_name"),
-    "n_acc": ("n_acc", "num_gpus", "n_gpus", "num_gpu", "gpus", "accelerators", "total_accelerators"),
-    "precision": ("precision", "weights", "weight_data_types", "quantization"),
+    "hardware": ("hardware", "hw", "gpu", "system", "accelerator", "accelerator_model_name", "gpu_name", "system_name"),
+    "n_acc": (
+        "n_acc",
+        "num_gpus",
+        "n_gpus",
+        "num_gpu",
+        "gpus",
+        "accelerators",
+        "total_accelerators",
+        "num_total_gpus",
+        "total_gpus",
+    ),
+    "precision": ("precision", "weights", "weight_data_types", "quantization", "dtype"),
     "kv": ("kv", "kv_precision", "kv_cache_dtype", "kv_cache_precision"),
-    "isl": ("isl", "input_tokens", "input_len", "prompt_tokens"),
-    "osl": ("osl", "output_tokens", "output_len"),
-    "concurrency": ("concurrency", "conc", "max_concurrency", "batch"),
+    "isl": ("isl", "input_tokens", "input_len", "prompt_tokens", "input"),
+    "osl": ("osl", "output_tokens", "output_len", "output"),
+    "concurrency": ("concurrency", "conc", "max_concurrency", "batch", "batch_size", "bs"),
     "config": ("config", "layout", "parallel"),
-    "tp": ("tp", "tensor_parallel", "tp_size"),
-    "ep": ("ep", "expert_parallel", "ep_size", "moe_ep"),
+    "tp": ("tp", "tensor_parallel", "tp_size", "tensor_parallel_size", "decode_tp"),
+    "pp": ("pp", "pipeline_parallel", "pp_size", "pipeline_parallel_size"),
+    "ep": ("ep", "expert_parallel", "ep_size", "moe_ep", "decode_ep"),
     "data": ("dp", "data_parallel", "dp_size"),
-    "attention_data": ("dp_attention", "dp_attn", "dpattn", "enable_dp_attention"),
-    "spec_decoding": ("spec_decoding", "speculative", "spec"),
-    "scenario": ("scenario",),
+    "attention_data": ("dp_attention", "dp_attn", "dpattn", "enable_dp_attention", "decode_dp_attention"),
+    "spec_decoding": ("spec_decoding", "speculative", "spec", "spec_method"),
+    "scenario": ("scenario", "serving_mode"),
+    "apart": ("disagg", "disaggregated", "is_disagg"),
     "cached_share": ("cached_share", "prefix_cache_hit_rate"),
 }
 """What a row may call each thing, the name of ``data/measured_serving.csv`` first."""
@@ -43,7 +56,11 @@ MEASURED = {
     "interactivity_tok_s_user": lambda speed: 1e3 / speed,
     "tpot_ms": lambda ms: ms,
     "median_tpot_ms": lambda ms: ms,
+    "mean_tpot_ms": lambda ms: ms,
+    "median_tpot": lambda seconds: 1e3 * seconds,
     "median_intvty": lambda speed: 1e3 / speed,
+    "tpot": lambda ms: ms,
+    "tokens/s/user": lambda speed: 1e3 / speed,
 }
 """Columns that hold a measured time per output token, and how to get milliseconds from each."""
 
@@ -65,17 +82,27 @@ MODELS = {
     "minimaxm2": "MiniMax-M2.5",
     "minimaxm21": "MiniMax-M2.5",
     "qwen35": "Qwen3.5-397B-A17B",
+    "qwen2572b": "Qwen2-72B",
+    "deepseekr1distillllama70b": "Llama 3 70B",
+    "deepseekr1distillllama8b": "Llama 3 8B",
 }
 """Short names of benchmarks, as :func:`_plain` leaves them."""
 
 _SUFFIX = re.compile(
-    r"[-_. ](fp8|fp4|nvfp4|mxfp4|int4|int8|bf16|fp16|awq|gptq|w4a16|w8a8|w4a8|static|dynamic|pertensor|block|kv|"
-    r"kvcache|terminus|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|2[0-9]{3}|0[0-9]{3}|1[0-9]{3}|99(\.9)?|tput|moe|attn)$",
+    r"[-_. ](fp8|fp4|nvfp4|mxfp4|int4|int8|bf16|fp16|awq|gptq|w4a16|w8a8|w4a8|w4a4|static|dynamic|pertensor|block|kv|"
+    r"kvcache|terminus|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|2[0-9]{3}|0[0-9]{3}|1[0-9]{3}|99(\.9)?|tput|moe|attn|"
+    r"asq|w|quantized|bnb|4bit|8bit|exp|edge|interactive|gguf|mlx|autoround)$",
     re.I,
 )
+_AROUND = re.compile(
+    r"[-_ ,]+(vllm|sglang|atom|dynamo|trt|trtllm|tensorrt\w*|rocm|mori|aarch64|x86|sxm\d?|oam)\b.*$"
+    r"|^\d+ ?x ?|x ?\d+$|\((x ?)?\d+ ?x?\)",
+    re.I,
+)
+"""What stands around a system's name beside what the catalog takes off: an engine, a number, a socket."""
 _FORMATS = (
-    (r"int4|uint4|w4a16|awq|gptq|(?<![a-z])4 ?bit", "int4"),
-    (r"fp4", "fp4"),
+    (r"int4|uint4|w4a16|w4afp8|awq|gptq|(?<![a-z])4 ?bit", "int4"),
+    (r"fp4|w4a4", "fp4"),
     (r"int8|w8a8", "int8"),
     (r"fp8|e4m3|e5m2", "fp8"),
     (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
@@ -137,22 +164,29 @@ def asked(row: Mapping[str, Any]) -> Asked:
         One line that says why the row cannot be answered.
     """
     cells = {name: _cell(row, names) for name, names in COLUMNS.items()}
-    if "disagg" in cells["scenario"].lower() or "apart" in cells["scenario"].lower():
+    if re.search("disagg|apart", cells["scenario"].lower()) or _is_yes(cells["apart"]):
         raise ParameterError("scenario = 'disagg' is not allowed: prefill and decode run on accelerators of their own")
     name = model_name(cells["model"])
     config = cells["config"].lower()
     numbers = {name: _number(name, cells[name]) for name in ("isl", "osl", "concurrency")}
-    attention = "dpattn" in config or "dp_attn" in config or cells["attention_data"].lower() in ("true", "1", "yes")
+    stages = _part("pp", config) or (int(float(cells["pp"])) if _is_count(cells["pp"]) else 1)
+    if stages > 1:
+        raise ParameterError(f"pp = {stages} is not allowed: a service in stages of a pipeline is not forecast")
+    attention = "dpattn" in config or "dp_attn" in config or _is_yes(cells["attention_data"])
     count = _count(cells, config)
     tensor, data, expert = _layout(cells, config, count, attention)
-    weights = format_of(cells["precision"] or cells["model"]) or "bf16"
+    weights = format_of(cells["precision"]) or format_of(cells["model"]) or stored_weights(name)
+    if cells["precision"] and not format_of(cells["precision"]):
+        raise ParameterError(
+            f"precision = {cells['precision'][:60]!r} is not allowed: it names none of {', '.join(BYTES_PER_VALUE)}"
+        )
     kv = format_of(cells["kv"]) or services.cache_for(weights)
     spec = cells["spec_decoding"].lower()
     drafted = 0 if spec in ("", "none", "false", "0", "no", "off", "nan") else DRAFTED
     share = cells["cached_share"]
     return Asked(
         name,
-        cells["hardware"],
+        hardware_name(cells["hardware"]),
         count,
         tensor,
         data,
@@ -219,6 +253,10 @@ def _layout(cells: Mapping[str, str], config: str, count: int, attention: bool) 
     return tensor, data, count if attention and expert == 1 else expert
 
 
+def _is_yes(cell: str) -> bool:
+    return cell.lower() in ("true", "1", "1.0", "yes")
+
+
 def _is_count(cell: str) -> bool:
     return bool(re.fullmatch(r"[1-9]\d*(\.0+)?", cell))
 
@@ -253,8 +291,91 @@ def model_name(written: str) -> str:
                 first = first or error
         shorter = _SUFFIX.sub("", tried)
         if shorter == tried:
-            raise first
+            begun = _only_that_begins(_plain(written.split("/")[-1]))
+            if begun is None:
+                raise first
+            return begun
         tried = shorter
+
+
+def _only_that_begins(name: str) -> str | None:
+    """The only model of the catalog whose name begins like that: "Qwen3.5-397B"."""
+    found = [row["model"] for row in facts.records("models") if _plain(row["model"]).startswith(name)]
+    return found[0] if len(found) == 1 and len(name) >= _ENOUGH else None
+
+
+_ENOUGH = 8
+"""Letters and digits of a name that may stand for a longer one."""
+
+
+@cache
+def hardware_name(written: str) -> str:
+    """A system as the catalog knows it, without the engine, number or socket that a table may write around it.
+
+    A name that is not known either way comes back as it was written.
+    """
+    if not written:
+        raise ParameterError("hardware is missing: the row cannot be answered without it")
+    name = written
+    while True:
+        try:
+            system(name, 1)
+            return name
+        except ParameterError:
+            shorter = _AROUND.sub("", name).strip(" -_,")
+            if shorter in ("", name):
+                return written
+            name = shorter
+
+
+def is_file(model: str) -> bool:
+    """Whether a model is told by a file or folder, and not by a name."""
+    return models.is_file(model)
+
+
+@cache
+def stored_weights(name: str) -> str:
+    """The format that a model is published in, 16 bits where no weights are; "bf16" for all formats of 16."""
+    stored = None if models.is_leaked(name) else facts.published(name).checkpoint
+    held = stored.weights if stored else "bf16"
+    return held if held in BYTES_PER_VALUE and BYTES_PER_VALUE[held] < 2 else "bf16"
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Formats of a model on a chip; None for what follows from the others by a rule of the formulas."""
+
+    weights: str
+    arithmetic: str | None = None
+    kv: str | None = None
+    dense: str | None = None
+
+
+def formats_of(model: str, chip: Accelerator, weights: str | None, arithmetic: str | None, kv: str | None) -> Formats:
+    """Formats as options give them; where they do not, those of a file's checkpoint decide as ``model`` has it.
+
+    A name of the catalog is asked for in the format of its weights where that is narrower than 16 bits, else in FP8 on
+    chips that have it, for that is what such models are mostly served in.
+    """
+    weights, arithmetic, kv = (
+        value and format_option(name, value, "")
+        for name, value in (("weights", weights), ("arithmetic", arithmetic), ("kv", kv))
+    )
+    if arithmetic:
+        chip.peak(arithmetic)
+    if not is_file(model):
+        stored = format_of(model.split("/")[-1]) or stored_weights(model_name(model))
+        usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
+        return Formats(weights or usual, arithmetic, kv)
+    published = facts.published(model)
+    how = facts.precisions(published, chip, weights=weights, arithmetic=arithmetic, kv=kv)
+    return Formats(how.weights, how.arithmetic, how.kv, _outside_experts(model) if how.as_stored else None)
+
+
+def _outside_experts(model: str) -> str:
+    """Format of a checkpoint's weights outside routed experts: the one whose size is nearest to what is stored."""
+    ratio = facts.published(model).checkpoint.parts.get("common", 0) / served(model).common_bytes
+    return min(("bf16", "fp8", "fp4"), key=lambda name: abs(BYTES_PER_VALUE[name] - 2 * ratio))
 
 
 def _plain(name: str) -> str:

@@ -51,11 +51,12 @@ class Deployment:
     kv: str | None = None
     drafted: float = 0
     acceptance: float = 0.7
+    dense: str | None = None
 
     @property
     def formats(self) -> dict[str, Any]:
         """Formats as the formulas take them."""
-        return {"weights": self.weights, "kv": self.kv or services.cache_for(self.weights)}
+        return {"weights": self.weights, "kv": self.kv or services.cache_for(self.weights), "dense": self.dense}
 
     @property
     def computes_in(self) -> str:

@@ -47,15 +47,14 @@ KEPT = (
 BELIEFS = {
     "weight_8": (0.75, 0.15),
     "weight_4": (0.6, 0.2),
-    "expert_8": (0.7, 0.2),
-    "expert_4": (0.7, 0.2),
-    "expert_4_widened": (0.45, 0.25),
+    "expert_narrow": (0.7, 0.2),
+    "expert_widened": (0.45, 0.25),
     "kv_8": (0.7, 0.15),
     "compute_narrow": (0.6, 0.2),
     "quantised_layer_s": (14e-6, 0.3),
-    "latent_layer_s": (10e-6, 0.5),
+    "latent_layer_bytes": (40e6, 0.5),
     "sparse_layer_s": (60e-6, 0.4),
-    "engine_expert_layer_s": (35e-6, 0.4),
+    "engine_layer_bytes": (140e6, 0.4),
     "host_s": (1e-3, 0.7),
     "sequence_s": (15e-6, 0.5),
     "prompt_16": (0.6, 0.15),
@@ -63,8 +62,7 @@ BELIEFS = {
     "prompt_4": (0.22, 0.2),
     "prompt_s": (5e-3, 1.0),
     "other_maker": (1.2, 0.15),
-    "other_fixed": (1.67, 0.1),
-    "other_work": (1.67, 0.1),
+    "other_before": (1.67, 0.1),
 }
 """What each is taken to be before any row is seen, and the standard deviation of that, as a fraction."""
 

@@ -144,7 +144,12 @@ def json_text(found: bytes) -> Any:
         One line.
     """
     try:
-        return json.loads(_text(found), object_pairs_hook=one_of_each, parse_constant=_refuse_constant)
+        data = json.loads(_text(found), object_pairs_hook=one_of_each, parse_constant=_refuse_constant)
+        if b"\\ud" in found.lower():
+            json.dumps(data, ensure_ascii=False).encode()
+        return data
+    except UnicodeEncodeError:
+        raise ParameterError("its text has half a character, which cannot be written") from None
     except RecursionError:
         raise ParameterError("it is nested too deeply") from None
     except ParameterError:

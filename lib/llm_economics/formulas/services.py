@@ -5,12 +5,13 @@ A decode step of the roofline is a bound. What an engine adds has a few kinds, e
 FLOP over the dense peak, both of the accelerator that has most to do, a step of B sequences takes
 
 t = |r_dense / w, c_dense / u + c_prompt / p| + r_expert / e + c_expert / u + |r_cache / k, c_attention / u| + links
-+ n layer + m expert + a latent + d sparse + q quantised + host + B sequence + prompts
++ n layer + m expert + d sparse + q quantised + (a latent + m engine) / bandwidth + host + B sequence + prompts
 
 where |x, y| is the root of the sum of squares. Matrix products outside experts read prompts beside decoding (chunked
 prefill): for every step B ÷ output prompts have to be read, and their FLOP hide partly behind the reading of weights.
 Efficiencies w, e, p depend on the width of a format in bits: small kernels take time that does not shrink with their
-bytes.
+bytes. What a layer with latent attention takes beside its reading, and an engine for a layer with experts, are chains
+of small kernels that wait for memory: their time goes with its bandwidth, so they are told in bytes.
 
 Where memory holds fewer sequences than users ask, the rest waits, and its wait is part of the time to the first token.
 The floor is the roofline at all efficiencies one, without any fixed time: no service without drafted tokens is below
@@ -72,15 +73,14 @@ class Constants:
     before_fp8: float = _constant("factor", "on a step of chips without an FP8 peak")
     weight_8: float = _constant("fraction", "of the memory bandwidth at which 8-bit weights are read")
     weight_4: float = _constant("fraction", "of it at which 4-bit weights are read")
-    expert_8: float = _constant("fraction", "of it at which 8-bit routed experts are read")
-    expert_4: float = _constant("fraction", "of it at which 4-bit experts are read by a chip that computes in 4 bits")
-    expert_4_widened: float = _constant("fraction", "of it at which 4-bit experts are read that are widened to 16 bits")
+    expert_narrow: float = _constant("fraction", "of it at which routed experts in 8 or 4 bits are read")
+    expert_widened: float = _constant("fraction", "of it at which 4-bit experts are read that are widened to 16 bits")
     kv_8: float = _constant("fraction", "of it at which an 8-bit cache is read")
     compute_narrow: float = _constant("fraction", "of the dense 8-bit or 4-bit peak that a decode step reaches")
     quantised_layer_s: float = _constant("s", "more for each layer whose activations are quantised on the way")
-    latent_layer_s: float = _constant("s", "more for each layer with latent attention: its chain of small products")
+    latent_layer_bytes: float = _constant("byte", "that a latent layer's chain of small products could read meanwhile")
     sparse_layer_s: float = _constant("s", "more for each layer that first picks the tokens it attends to")
-    engine_expert_layer_s: float = _constant("s", "more that an engine takes for a layer with experts than its kernels")
+    engine_layer_bytes: float = _constant("byte", "that could be read while an engine sorts tokens for its experts")
     host_s: float = _constant("s", "that the host adds to a step")
     sequence_s: float = _constant("s", "that the host adds for each sequence")
     prompt_16: float = _constant("fraction", "of the dense peak at which prompts are read in 16 bits")
@@ -88,8 +88,7 @@ class Constants:
     prompt_4: float = _constant("fraction", "of the dense peak at which prompts are read in 4 bits")
     prompt_s: float = _constant("s", "that a prompt costs the others beside its arithmetic")
     other_maker: float = _constant("factor", "on times of chips of other makers than Nvidia that have an FP4 peak")
-    other_fixed: float = _constant("factor", "on fixed times of such chips without an FP4 peak")
-    other_work: float = _constant("factor", "on reading, computing and sending of such chips without an FP4 peak")
+    other_before: float = _constant("factor", "on times of such chips without an FP4 peak")
     first_s: float = _constant("s", "of the time to the first token, whatever the model")
     first_layer_s: float = _constant("s", "of it for each layer, and again for each layer with experts")
     first_work: float = _constant("factor", "on the reading of the prompt, as part of it")
@@ -100,8 +99,9 @@ class Constants:
 class Work:
     """What one accelerator has to do, before any constant: seconds at the peaks of its data sheet, bytes and counts.
 
-    ``*_bits`` are widths of formats; ``fresh_*`` is one prompt without what a prefix cache holds of it;
-    ``cached_attention_s`` what its attention to cached tokens adds; ``old`` and ``other`` are 1 or 0.
+    ``*_bits`` are widths of formats; ``byte_s`` is a byte at the memory's bandwidth; ``fresh_*`` is a prompt without
+    what a prefix cache holds; ``cached_attention_s`` what its attention to cached tokens adds; ``before_fp8`` and
+    ``other_*`` are 1 or 0.
     """
 
     sequences: Any
@@ -118,6 +118,7 @@ class Work:
     passed: Any
     messages: Any
     activations_s: Any
+    byte_s: Any
     layers: Any
     expert_layers: Any
     latent_layers: Any
@@ -317,6 +318,7 @@ def work(
         passed=links[1],
         messages=links[2],
         activations_s=ACTIVATION_PASSES * model.layers * model.hidden_bytes * tokens / bandwidth,
+        byte_s=1 / bandwidth,
         layers=model.layers,
         expert_layers=model.moe_layers,
         latent_layers=model.layers if model.decode_flops_per_key > 1.5 * model.prefill_flops_per_key else 0,
@@ -396,30 +398,31 @@ def terms(constants: Constants, w: Work, *, engine: bool = True) -> Terms:
     """Seconds of a step; without ``engine`` the sum of its kernels, as tools that time kernels report it."""
     k = constants
     weight = _by_width(w.dense_bits, k.weight, k.weight_8, k.weight_4)
-    narrow = where(w.arithmetic_bits < 16, k.expert_4, k.expert_4_widened)
-    expert = _by_width(w.expert_bits, k.weight, k.expert_8, narrow)
+    expert_4 = where(w.arithmetic_bits < 16, k.expert_narrow, k.expert_widened)
+    expert = _by_width(w.expert_bits, k.weight, k.expert_narrow, expert_4)
     cache = _by_width(w.cache_bits, k.kv, k.kv_8, k.kv_8)
     dense_rate = _by_width(w.dense_arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
     expert_rate = _by_width(w.arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
-    fixed, working = _factors(k, w)
+    slower = _slower(k, w)
     dense_read, dense_computed = w.dense_read_s / weight, w.dense_computed_s / dense_rate
     dense = _both(dense_read, dense_computed)
     quantised = where(w.dense_arithmetic_bits < 16, k.quantised_layer_s, 0.0)
-    layers = w.layers * (k.layer_s + quantised) + w.latent_layers * k.latent_layer_s
+    layers = w.layers * (k.layer_s + quantised) + w.expert_layers * k.expert_layer_s
     layers = layers + w.sparse_layers * k.sparse_layer_s
-    layers = layers + w.expert_layers * (k.expert_layer_s + (k.engine_expert_layer_s if engine else 0.0))
+    waiting = w.latent_layers * k.latent_layer_bytes + (w.expert_layers * k.engine_layer_bytes if engine else 0.0)
+    layers = layers + waiting * w.byte_s
     prompts = 0.0
     if engine:
         beside = _both(dense_read, dense_computed + w.prompts * w.fresh_dense_s / _dense_prompt_rate(k, w)) - dense
         prompts = beside + w.prompts * (_other_prompt_seconds(k, w) + k.prompt_s)
     return Terms(
-        weights_s=working * dense,
-        experts_s=working * (w.expert_read_s / expert + w.expert_computed_s / expert_rate),
-        cache_s=working * _both(w.cache_read_s / cache, w.attention_s / k.compute),
-        links_s=working * (w.sent_s / k.link + w.passed / k.passing_rate) + fixed * w.messages * k.message_s,
-        layers_s=fixed * layers + working * w.activations_s,
-        host_s=fixed * (k.host_s + w.sequences * k.sequence_s) if engine else 0.0,
-        prompts_s=working * prompts,
+        weights_s=slower * dense,
+        experts_s=slower * (w.expert_read_s / expert + w.expert_computed_s / expert_rate),
+        cache_s=slower * _both(w.cache_read_s / cache, w.attention_s / k.compute),
+        links_s=slower * (w.sent_s / k.link + w.passed / k.passing_rate + w.messages * k.message_s),
+        layers_s=slower * (layers + w.activations_s),
+        host_s=slower * (k.host_s + w.sequences * k.sequence_s) if engine else 0.0,
+        prompts_s=slower * prompts,
     )
 
 
@@ -432,14 +435,10 @@ def _both(reading, computing):
     return (reading * reading + computing * computing) ** 0.5
 
 
-def _factors(k: Constants, w: Work):
-    """Factors on fixed times and on work for the chip's maker and generation."""
-    old = where(w.before_fp8 > 0, k.before_fp8, 1.0)
-    now = where(w.other_now > 0, k.other_maker, 1.0)
-    return (
-        old * where(w.other_before > 0, k.other_fixed, now),
-        old * where(w.other_before > 0, k.other_work, now),
-    )
+def _slower(k: Constants, w: Work):
+    """Factor on all times for the chip's maker and generation."""
+    other = where(w.other_before > 0, k.other_before, where(w.other_now > 0, k.other_maker, 1.0))
+    return other * where(w.before_fp8 > 0, k.before_fp8, 1.0)
 
 
 def _dense_prompt_rate(k: Constants, w: Work):
@@ -454,11 +453,18 @@ def _other_prompt_seconds(k: Constants, w: Work):
 
 
 def sequences_held(
-    model: ServedModel, system: System, context, split: Split | None = None, *, weights: str = "bf16", kv: str = "bf16"
+    model: ServedModel,
+    system: System,
+    context,
+    split: Split | None = None,
+    *,
+    weights: str = "bf16",
+    kv: str = "bf16",
+    dense: str | None = None,
 ):
     """Sequences of a mean ``context`` that fit beside the weights; 0 or less where the weights alone do not."""
     split = split or Split(tensor=system.accelerators)
-    outer, tensor = dense_bits(model, weights) / 16, split.tensor
+    outer, tensor = (bits(dense) if dense else dense_bits(model, weights)) / 16, split.tensor
     held = (model.common_bytes * outer + model.lookup_bytes) / tensor
     held = held + model.experts * model.expert_bytes * bits(weights) / 16 / split.expert_shards
     free = MEMORY_SHARE * system.accelerator.memory_bytes - held
@@ -468,7 +474,7 @@ def sequences_held(
 
 
 def sequences_running(
-    model: ServedModel, system: System, concurrency, context, split: Split | None = None, **formats: str
+    model: ServedModel, system: System, concurrency, context, split: Split | None = None, **formats: str | None
 ):
     """Sequences that run of ``concurrency``: all, or as many as memory holds, and one on each copy at least."""
     split = split or Split(tensor=system.accelerators)
@@ -487,6 +493,7 @@ def forecast(
     weights: str = "bf16",
     arithmetic: str | None = None,
     kv: str | None = None,
+    dense: str | None = None,
     cached_share=0.0,
     drafted=0,
     acceptance=0.7,
@@ -510,7 +517,8 @@ def forecast(
     split = split or Split(tensor=system.accelerators)
     arithmetic = arithmetic or arithmetic_for(weights, system.accelerator, model.is_moe)
     kv = kv or cache_for(weights)
-    running = sequences_running(model, system, concurrency, prompt + output / 2, split, weights=weights, kv=kv)
+    formats = {"weights": weights, "kv": kv, "dense": dense}
+    running = sequences_running(model, system, concurrency, prompt + output / 2, split, **formats)
     w = work(
         model,
         system,
@@ -518,11 +526,10 @@ def forecast(
         prompt,
         output,
         split,
-        weights=weights,
         arithmetic=arithmetic,
-        kv=kv,
         cached_share=cached_share,
         drafted=drafted,
+        **formats,
     )
     step = terms(k, w)
     yielded = expected_tokens(acceptance, drafted)
@@ -534,7 +541,7 @@ def forecast(
     queue = (concurrency - running) / running * output * tpot
     request = first + queue + output * tpot
     share = step.prompts_s / tpot
-    cached = w.prompts * w.cached_attention_s / k.prompt_16 * _factors(k, w)[1]
+    cached = w.prompts * w.cached_attention_s / k.prompt_16 * _slower(k, w)
     busy = request / concurrency
     return Forecast(
         tpot_s=tpot,
@@ -553,11 +560,10 @@ def forecast(
 
 def _first_token(k: Constants, w: Work):
     """Seconds to the first token without a queue: fixed times, and a prompt whose steps other prompts share."""
-    fixed, working = _factors(k, w)
     reading = w.fresh_dense_s / _dense_prompt_rate(k, w) + _other_prompt_seconds(k, w) + w.held_s / k.weight
     others = 1 + k.first_other * (w.sequences - 1)
     layers = (w.layers + w.expert_layers) * k.first_layer_s
-    return k.first_s + fixed * layers + working * k.first_work * reading * others
+    return k.first_s + _slower(k, w) * (layers + k.first_work * reading * others)
 
 
 def _step_floor(model: ServedModel, w: Work, weight_bits: float, sequences, split: Split, system: System):
