@@ -81,6 +81,56 @@ def test_caches_and_states_equal_the_classes(row):
     assert architecture.state_bytes_per_sequence(arch) - one == state
 
 
+DRAWN = json.loads((ORACLE / "families_drawn.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("row", DRAWN, ids=lambda row: row["config"]["model_type"])
+def test_shapes_drawn_later_equal_the_classes(row):
+    arch = reads(row)
+    count = architecture.parameters(arch)
+    assert count.total == row["total"]
+    assert row["active"] in (None, count.active)
+    if "long" in row:
+        one = 2 * sum(reach.values for reach in arch.reaches if reach.window is not None)
+        assert architecture.kv_bytes_per_token(arch) == row["short"]
+        assert architecture.kv_bytes_per_token_long(arch) == row["long"]
+        assert architecture.state_bytes_per_sequence(arch) - one == row["state"]
+
+
+WHAT_CLASSES_DO = {  # total by the class of transformers 5.24.0, on the meta device
+    "laguna": (83781, {"num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 16, "gating": False}
+        | {"num_hidden_layers": 2, "hidden_size": 48, "intermediate_size": 60, "moe_intermediate_size": 30}
+        | {"shared_expert_intermediate_size": 22, "num_experts": 5, "num_experts_per_tok": 1, "vocab_size": 199}
+        | {"num_attention_heads_per_layer": [4, 8], "tie_word_embeddings": False}),
+    "falcon_h1": (333160, {"vocab_size": 199, "hidden_size": 108, "num_hidden_layers": 5, "num_attention_heads": 6}
+        | {"num_key_value_heads": 3, "intermediate_size": 52, "mamba_d_state": 8, "mamba_d_conv": 5}
+        | {"mamba_n_heads": 4, "mamba_d_head": 6, "mamba_n_groups": 1, "mamba_d_ssm": 24, "mamba_proj_bias": True}
+        | {"tie_word_embeddings": True}),
+    "cosmos3_edge_text": (204330, {"vocab_size": 199, "hidden_size": 70, "num_hidden_layers": 4}
+        | {"num_attention_heads": 1, "num_key_value_heads": None, "intermediate_size": 58}
+        | {"tie_word_embeddings": False}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHAT_CLASSES_DO)
+def test_switches_that_a_class_reads_in_its_own_way(name):
+    total, config = WHAT_CLASSES_DO[name]
+    assert architecture.parameters(read({"model_type": name} | config).architecture).total == total
+
+
+def test_windows_of_smollm3_are_in_the_layers_without_positions():
+    sizes = {"num_hidden_layers": 5, "hidden_size": 48, "num_attention_heads": 4, "num_key_value_heads": 1}
+    on = {"use_sliding_window": True, "sliding_window": 40}
+    arch = read({"model_type": "smollm3"} | sizes | on).architecture
+    assert (architecture.kv_bytes_per_token(arch), architecture.kv_bytes_per_token_long(arch)) == (240, 192)
+
+
+def test_heads_that_are_not_as_wide_as_helium_are_refused():
+    config = {"model_type": "helium", "hidden_size": 44, "num_attention_heads": 6, "num_key_value_heads": 2}
+    with pytest.raises(ParameterError, match=r"^head_dim = 12 is not allowed: helium"):
+        read(config | {"head_dim": 12})
+
+
 @pytest.mark.parametrize("name", sorted(NOT_COUNTED))
 def test_what_is_not_counted_is_refused_with_a_reason(name):
     row = next(row for row in ROWS if row["id"] == name)

@@ -421,7 +421,7 @@ def step3p5(f: Fields) -> Family:
     names = ("sparse", "dense")
     mlps = kinds(f, s.layers, lambda i: names[i not in sparse], names, "mlp_layer_types", longer=True)
     width = f.whole("moe_intermediate_size")
-    routed = experts(f, "n_routed_experts", width, shared_width=f.whole("share_expert_dim", 0))
+    routed = experts(f, "n_routed_experts", width, shared_width=f.whole("share_expert_dim", 0), shared_bias=mlp_bias)
 
     def layer(kind: tuple[str, int | None, str]) -> Layer:
         many = heads if kind[0] == SLIDING else s.heads
@@ -436,12 +436,14 @@ def ocr(f: Fields) -> Family:
     listed = "sliding_window" in f.defaults and f.given.get("layer_types") is not None
     if listed:
         raise refused("layer_types", f.given["layer_types"], "windows over what was generated alone are not counted")
+    if f.given.pop("head_dim", None) is not None:
+        f.notes.append("head_dim is ignored, as transformers ignores it: hidden_size / num_attention_heads")
     return decoder(
         f,
         **BIASES,
         mlp_bias="mlp_bias",
         sparse=partial(after_first, usual=1),
-        expert=lambda f, s: with_shared(f, "n_routed_experts", "n_shared_experts"),
+        expert=lambda f, s: with_shared(f, "n_routed_experts", "n_shared_experts", shared_bias=f.flag("mlp_bias")),
     )
 
 

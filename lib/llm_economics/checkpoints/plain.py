@@ -228,12 +228,14 @@ def counted_back(f: Fields, s: Sizes) -> list[int | None]:
     return layer_windows(f, s.layers, lambda i: (s.layers - 1 - i) % 4 != 0)
 
 
-def last_layers_or_all(f: Fields, s: Sizes) -> list[int | None]:
-    """Windows where they are switched on, but not in the layers without positions."""
+def where_no_positions(f: Fields, s: Sizes) -> list[int | None]:
+    """Windows, where they are switched on, in the layers without positions (0 in ``no_rope_layers``)."""
     if not f.flag("use_sliding_window") or f.value("sliding_window") is None:
         return [None] * s.layers
-    without, period = whole_numbers(f, "no_rope_layers"), f.whole("no_rope_layer_interval")
-    return layer_windows(f, s.layers, lambda i: bool(without[i]) if without else (i + 1) % period != 0)
+    turned, period = whole_numbers(f, "no_rope_layers"), f.whole("no_rope_layer_interval")
+    if turned and len(turned) < s.layers:
+        raise refused("no_rope_layers", f"{len(turned)} items", f"there are {s.layers} layers")
+    return layer_windows(f, s.layers, lambda i: not turned[i] if turned else (i + 1) % period == 0)
 
 
 FAMILIES = {
@@ -255,9 +257,9 @@ FAMILIES = {
     "helium": helium,
     "internlm3": llama,
     "iquestcoder": llama,
-    "cosmos3_edge_text": llama,
+    "cosmos3_edge_text": partial(llama, gated=False),
     "emu3_text_model": decoder,
-    "smollm3": partial(llama, window=last_layers_or_all),
+    "smollm3": partial(llama, window=where_no_positions),
     "ministral": partial(decoder, window=_ministral),
     "ministral3": mistral,
     "cwm": partial(decoder, mlp_bias="mlp_bias", window=all_but(4, 0)),
