@@ -884,7 +884,7 @@ def test_a_guess_comes_before_the_answer(contexts, address):
         asked = visit.tab.locator(".book-chart:has(.is-mine)")
         assert asked.locator(".book-chart-title").is_visible() and asked.locator(".book-chart-view").is_visible()
         assert visit.errors == []
-    with Visit(contexts["light"], address, "chapters/how-good-is-the-napkin.html?mfu=15") as visit:
+    with Visit(contexts["light"], address, "chapters/how-good-is-the-napkin.html?mfu-2=15") as visit:
         assert visit.tab.locator(".book-chart.is-guessing").count() == 0
 
 
@@ -942,6 +942,15 @@ def test_the_command_follows_what_a_reader_sets(contexts, address):
         visit.tab.fill(".book-values input >> nth=0", "a b'c")
         assert "-p a100_list_usd_per_hour='a b'\\''c'" in command.text_content() and "batch=8" in visit.tab.url
         assert visit.tab.locator(".book-notice").count() == 0
+
+
+def test_the_command_follows_the_handles_of_figures(contexts, address):
+    with Visit(contexts["light"], address, "chapters/bandwidth-wall") as visit:
+        moved_figure(visit).locator("input").press("Home")
+        command = visit.tab.locator(".book-rerun pre").text_content()
+        assert command == "llm-economics run bandwidth-wall -p dense_parameters=50000000000"
+    with Visit(contexts["light"], address, "chapters/llama3-cluster-sizing.html?days=45") as visit:
+        assert visit.tab.locator(".book-rerun pre").text_content().endswith("-p window_days=45")
 
 
 @pytest.mark.parametrize("words", ["h100 price", "cost-007", "batch 6 $30"])

@@ -34,6 +34,7 @@ from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 
 Said = Callable[[pd.DataFrame], str]
+Sets = str | tuple[str, float]
 Title = str | Said
 """What a chart that is moved finds: a sentence for each value of its slider, from the rows at that value, or one."""
 
@@ -43,7 +44,7 @@ def slider_grid(
     title: Title, description: str, slider_title: str, x_title: str, y_title: str | None = None,
     start: Any = None, kind: str = "line", color: str | None = None, log_x: bool = False, log_y: bool = False,
     rules: Sequence[Rule] = (), marks: Mapping[str, Any] | None = None, guess: str = "",
-    pace: Callable[[pd.DataFrame], float] | None = None,
+    pace: Callable[[pd.DataFrame], float] | None = None, sets: Sets = "",
 ) -> alt.LayerChart:  # fmt: skip
     """A chart that the reader moves: one slice of a precomputed grid, and a large number that goes with it.
 
@@ -66,6 +67,9 @@ def slider_grid(
         A question that the page asks first: it shows the chart once the reader has set the handle and answers.
     pace
         Words a second, from the slice's frame: at that pace the page lets a text run.
+    sets
+        The chapter's parameter that the slider stands for, so that the page's command takes its value; with a number
+        behind it where the parameter is so many times the slider's value.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def slider_grid(
         )
         drawn = chart.mark_line() if kind == "line" else chart.mark_point()
     drawn = alt.layer(with_rules(drawn, rules), _readout(-24 if kind == "bars" else -46)).add_params(*params)
-    more = {"guess": guess, "pace": pace}
+    more = {"guess": guess, "pace": pace, "sets": sets}
     return _finish_moved(drawn, title, description, frame, slider, start, marks, **more)
 
 
@@ -105,6 +109,7 @@ def frontier(
     frame: pd.DataFrame, slider: str, x: str, y: str, *, color: str, readout: str | Said,
     title: Title, description: str, slider_title: str, x_title: str, y_title: str, start: Any = None,
     low: str | None = None, high: str | None = None, rules: Sequence[Rule] = (), marks: Mapping[str, Any] | None = None,
+    sets: Sets = "",
 ) -> alt.LayerChart:  # fmt: skip
     """Curves on two logarithmic axes that stand still, and on each the point that the reader moves along it.
 
@@ -132,13 +137,13 @@ def frontier(
         layers.insert(0, chart.mark_area(opacity=0.16).encode(y=band, y2=alt.Y2(field=field_of(high))))
     rows = -(-len(names.domain) // 3)  # of the legend, above which the number stands
     drawn = alt.layer(with_rules(alt.layer(*layers), rules), _readout(-46 - 16 * rows)).add_params(*params)
-    return _finish_moved(drawn, title, description, frame, slider, start, marks)
+    return _finish_moved(drawn, title, description, frame, slider, start, marks, sets=sets)
 
 
 def things(
     frame: pd.DataFrame, slider: str, name: str, kind: str, number: str, *, readout: str | Said, title: Title,
     description: str, slider_title: str, x_title: str | None = None, y_title: str | None = None, start: Any = None,
-    across: int = 0, upward: bool = False, empty: str = "", marks: Mapping[str, Any] | None = None,
+    across: int = 0, upward: bool = False, empty: str = "", marks: Mapping[str, Any] | None = None, sets: Sets = "",
 ) -> alt.LayerChart:  # fmt: skip
     """Things that are counted, one mark each in the colour of its ``kind``: seats, wafers, balls in their bins.
 
@@ -163,7 +168,7 @@ def things(
     else:
         drawn = _in_rows(chart, frame, name, most, x_title, y_title, upward)
     drawn = alt.layer(drawn, _readout(-64)).add_params(*params)
-    return _finish_moved(drawn, title, description, frame, slider, start, marks)
+    return _finish_moved(drawn, title, description, frame, slider, start, marks, sets=sets)
 
 
 def _kinds(kinds: pd.Series, empty: str) -> alt.Color:
@@ -262,8 +267,9 @@ def _finish_moved(
     marks: Mapping[str, Any] | None,
     guess: str = "",
     pace: Callable[[pd.DataFrame], float] | None = None,
+    sets: Sets = "",
 ) -> Any:
-    """The chart with the title of its start; those of its other values, marks, guess and pace go along for the page."""
+    """The chart with the title of its start; the rest goes along for the page: further titles, marks, guess, pace."""
     values, start = _slider_values(frame, slider, start)
     slices = [frame[frame[slider] == value] for value in values]
     own: dict[str, Any] = {}
@@ -274,6 +280,7 @@ def _finish_moved(
     own |= {"marks": found} if (found := {name: at for name, at in places.items() if at is not None}) else {}
     own |= {"guess": guess} if guess else {}
     own |= {"pace": [rounded(float(pace(rows))) for rows in slices]} if pace else {}
+    own |= {"sets": [sets, 1] if isinstance(sets, str) else list(sets)} if sets else {}
     finished = finish(chart, title, description)
     return finished.properties(usermeta={"book": own}) if own else finished
 

@@ -49,11 +49,12 @@ class Moved:
     marks: dict[str, int]
     guess: str = ""
     pace: tuple[float, ...] = ()
+    sets: tuple[Any, ...] = ()
     along: str = ""
 
     def state(self) -> dict[str, Any]:
         """What the page's script needs of it."""
-        keys = ("name", "title", "values", "labels", "readouts", "titles", "pace", "along")
+        keys = ("name", "title", "values", "labels", "readouts", "titles", "pace", "sets", "along")
         return {key: getattr(self, key) for key in keys if getattr(self, key)} | {"start": self.start}
 
 
@@ -78,6 +79,7 @@ def moved(spec: Mapping[str, Any]) -> Moved | None:
     told = {"titles": own.get("titles", []), "marks": own.get("marks", {}), "guess": own.get("guess", "")}
     return Moved(
         bound["name"], bind["name"], values, labels, start, readouts, **told, pace=tuple(own.get("pace", ())),
+        sets=tuple(own.get("sets", ())),
         along=next((_name_of(view["encoding"]["x"]) for view in following(spec)), ""),
     )  # fmt: skip
 

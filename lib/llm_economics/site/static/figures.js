@@ -130,7 +130,8 @@
     state.finding = state.caption.textContent;
     state.place = state.start;
     state.key = state.name;
-    for (let more = 2; known.has(state.key); more += 1) { state.key = `${state.name}-${more}`; }
+    const taken = (key) => known.has(key) || (document.getElementById("assumption-" + key) && (state.sets || [])[0] !== key);
+    for (let more = 2; taken(state.key); more += 1) { state.key = `${state.name}-${more}`; }
     known.add(state.key);
     state.input.addEventListener("input", () => move(figure, Number(state.input.value)));
     state.reset.addEventListener("click", function () { move(figure, state.start); state.input.focus(); });

@@ -184,8 +184,12 @@
     const rows = all("table.assumptions tbody tr").map((row) => ({ name: row.id.replace("assumption-", ""), cells: row.cells }));
     const write = function () {
       const query = new URLSearchParams(location.search);
-      const set = rows.filter((row) => query.has(row.name)).map((row) => ` -p ${row.name}=${quoted(query.get(row.name))}`);
-      command.textContent = plain + set.join("");
+      const set = new Map(rows.filter((row) => query.has(row.name)).map((row) => [row.name, query.get(row.name)]));
+      for (const { state } of all(".book-chart")) {
+        const [name, times] = state && state.place !== state.start && state.sets || [];
+        if (name && !set.has(name)) { set.set(name, String(typeof times === "number" && times !== 1 ? Number((times * state.values[state.place]).toPrecision(6)) : state.values[state.place])); }
+      }
+      command.textContent = plain + [...set].map(([name, value]) => ` -p ${name}=${quoted(value)}`).join("");
     };
     const quoted = (text) => (/^[\w.+-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
     const box = document.createElement("details");
