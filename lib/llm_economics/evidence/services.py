@@ -163,7 +163,14 @@ def _service_work(rows: pandas.DataFrame) -> Work:
 
 def asked_all(rows: pandas.DataFrame) -> dict[int, Asked]:
     """What each row asks, by its position."""
-    return {i: asked(row) for i, row in enumerate(rows.to_dict("records"))}
+    names = tuple(name for name in rows if any(name in spelt for spelt in deployments.COLUMNS.values()))
+    texts = rows[list(names)].astype(str).itertuples(index=False, name=None)
+    return {i: _asked_once(names, cells) for i, cells in enumerate(texts)}
+
+
+@cache
+def _asked_once(names: tuple[str, ...], cells: tuple[str, ...]) -> Asked:
+    return asked(dict(zip(names, cells, strict=True)))
 
 
 def _step_work(rows: pandas.DataFrame) -> Work:
@@ -264,6 +271,7 @@ def _calibrated() -> Constants:
 # Left out
 
 
+@cache
 def left_out(by: str) -> pandas.DataFrame:
     """Services and steps, each forecast by a fit that has not seen its group.
 
@@ -320,6 +328,7 @@ def _latest(rows: pandas.DataFrame) -> pandas.Series:
     return ~rows.sort_values("date", kind="stable").duplicated(same, keep="last").reindex(rows.index)
 
 
+@cache
 def left_out_steps(by: str) -> pandas.DataFrame:
     """Low-precision steps, each forecast by a fit that has not seen its "system", "backend" or "model"."""
     import pandas
