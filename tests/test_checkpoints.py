@@ -365,3 +365,52 @@ def test_any_json(value):
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_any_text(text):
     answer_or_line("{" + text)
+
+
+def test_a_key_that_stands_twice_is_refused():
+    text = json.dumps({"model_type": "llama", "hidden_size": 64})
+    with pytest.raises(ParameterError, match=r"its key 'hidden_size' stands twice"):
+        checkpoints.read(text[:-1] + ', "hidden_size": 128}', "mine")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "fields", "says"),
+    [
+        ("llama", {"head_dim": 21}, "head_dim = 21 is not allowed: it must be even"),
+        ("llama", {"hidden_size": 32 * 21}, "head_dim = 21 is not allowed: it must be even"),
+        ("llama", {"hidden_size": 4100, "head_dim": 128}, "num_attention_heads = 32 is not allowed: it must divide"),
+        ("falcon", {"hidden_size": 71 * 21}, "head_dim = 21 is not allowed: it must be even"),
+        ("jetmoe", {"kv_channels": 21}, "head_dim = 21 is not allowed: it must be even"),
+        ("deepseek_v3", {"qk_rope_head_dim": 13}, "qk_rope_head_dim = 13 is not allowed: it must be even"),
+        ("gemma2", {"use_bidirectional_attention": 0}, "use_bidirectional_attention = 0 is not allowed"),
+        ("mamba", {"expand": 2.0}, "expand = 2.0 is not allowed: it must be a whole number"),
+        ("gpt_neo", {"num_layers": 3}, "num_layers = 3 is not allowed: attention_types lists another number"),
+        ("zaya", {"num_experts_per_tok": 3}, "num_experts_per_tok = 3 is not allowed: it must be 1"),
+        ("qwen2_moe", {"num_key_value_heads": None}, "num_key_value_heads = None is not allowed"),
+        ("llama4_text", {"interleave_moe_layer_step": 0}, "interleave_moe_layer_step = 0 is not allowed"),
+    ],
+)
+def test_what_the_class_refuses_between_fields_is_refused(model_type, fields, says):
+    with pytest.raises(ParameterError) as error:
+        read({"model_type": model_type, **fields}, "mine")
+    assert str(error.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "fields"),
+    [
+        ("llama", {"head_dim": 3}),
+        ("glm4", {"head_dim": 21}),
+        ("llama", {"head_dim": 21, "partial_rotary_factor": 0.5}),
+        ("gemma2", {"use_bidirectional_attention": False}),
+        ("qwen2", {"hidden_size": 28 * 20 + 1, "head_dim": 20}),
+    ],
+)
+def test_what_the_class_takes_is_counted(model_type, fields):
+    assert read({"model_type": model_type, **fields}, "mine").architecture
+
+
+@pytest.mark.parametrize("value", [10**400, 10**30, [10**30] * 35])
+def test_no_field_of_any_family_is_beyond_all_bounds(value):
+    with pytest.raises(ParameterError, match=r"^intermediate_size = .* is not allowed: it must be at most 1000000000$"):
+        read({"model_type": "gemma3n_text", "intermediate_size": value}, "mine")

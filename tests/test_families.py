@@ -112,11 +112,12 @@ UNSEEN_STATE = {  # share of ``state_flops`` that is no matrix product in the cl
     "bamba": 0.5,
     "nemotron_h": 0.5,
     "zamba2": 0.5,
+    "falcon_h1": 0.5,
     "minimax": 0,
     "xlstm": 0,
 }
-IN_CHUNKS = {*UNSEEN_STATE, "mamba2", "falcon_h1"}
-"""Classes that read a prompt in chunks, with more products than token after token."""
+IN_CHUNKS = {*UNSEEN_STATE, "mamba2"}
+"""Classes that read a prompt in chunks, with more products than token after token; Mamba-2 even one token."""
 STREAMS = {"deepseek_v4"}
 
 

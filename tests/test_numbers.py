@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from docutils import nodes
 
+from llm_economics.book import tracing
 from llm_economics.site import numbers
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def cells(code: str = CODE) -> list[dict]:
 
 
 def test_a_note_names_what_a_record_hangs_on_and_nothing_else():
-    chapter = numbers.read(cells())
+    chapter = tracing.read(cells())
     first = numbers.note(chapter, "first_cost", 7.135, "USD/Mtoken", "two cards")
     assert first["formula"] == "first = cost(price)" and first["inputs"] == ["price", "utilisation"]
     assert first["value"] == "7.135 USD/Mtoken" and first["says"] == "two cards"
@@ -50,7 +51,7 @@ def test_a_note_names_what_a_record_hangs_on_and_nothing_else():
 
 def test_a_fact_brings_its_source_date_and_confidence():
     code = 'record("price", facts.fact("token_costs", "lambda_8x_a100_80gb", "USD/hour") / 8, "USD/hour")'
-    (source,) = numbers.note(numbers.read(cells(code)), "price", 1.79, "USD/hour", "")["sources"]
+    (source,) = numbers.note(tracing.read(cells(code)), "price", 1.79, "USD/hour", "")["sources"]
     assert source == "lambda 8x a100 80gb: SkyPilot catalog, 2024, primary"
 
 
@@ -88,7 +89,7 @@ def test_only_numbers_of_one_record_in_a_sentence_are_marked():
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_every_chapter_can_be_read(path):
     found = json.loads(path.read_text())["cells"]
-    chapter = numbers.read(found)
+    chapter = tracing.read(found)
     names = [
         output["data"]["application/vnd.llm-economics.result+json"]["name"]
         for cell in found

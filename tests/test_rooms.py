@@ -20,16 +20,19 @@ HOUSE = {
         "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
         "services cost attribution",
     ),
-    "checkpoints": (1, "config files quantisation shapes plain latent hybrids families stored"),
+    "checkpoints": (
+        1,
+        "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored",
+    ),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
         "calibration memory search deployments answers services service_scores offers scores sensitivity "
         "results fields clients engines readers measured",
     ),
-    "book": (3, "support judging claims findings openings tiles drawing figures"),
+    "book": (3, "tracing support judging records claims findings openings tiles drawing charting moved figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
-    "site": (4, "mathml charts numbers openings ledger outputs aside sharing weight paper times"),
+    "site": (4, "browser mathml charts numbers openings ledger outputs aside sharing weight paper times"),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]

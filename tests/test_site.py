@@ -32,7 +32,7 @@ from sphinx.errors import ExtensionError
 from llm_economics.book import claims
 from llm_economics.book.figures import MIME
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.site import aside, ledger, mathml, outputs, paper, weight
+from llm_economics.site import aside, charts, ledger, mathml, outputs, paper, weight
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".*", "_build", "node_modules", "__pycache__", "*.egg-info")
@@ -197,7 +197,11 @@ def aside_of(site: Path, page: str) -> dict:
 # What is left out of the theme
 
 
-OWN_SCRIPTS = {path.name for path in (Path(weight.__file__).parent / "static").glob("*.js")} - {"draw.js", "search.js"}
+OWN_SCRIPTS = {path.name for path in (Path(weight.__file__).parent / "static").glob("*.js")} - {
+    "draw.js",
+    "search.js",
+    "told.js",
+}
 
 
 def test_a_page_asks_for_one_style_sheet_and_scripts_that_wait(site):
@@ -501,7 +505,7 @@ CODE_IN_EVERY_MODE = "chapters/llama3-cluster-sizing"
 
 def complaints(tab) -> list[str]:
     """What axe finds wrong, a line for each rule."""
-    found = Axe().run(tab).response["violations"]
+    found = Axe().run(tab, options={"resultTypes": ["violations"]}).response["violations"]  # of others, no addresses
     return [f"{rule['id']} ({len(rule['nodes'])}×): {rule['help']}: {rule['nodes'][0]['html'][:300]}" for rule in found]
 
 
@@ -543,6 +547,10 @@ MOVED = "chapters/kv-cache"
 
 def moved_figure(visit):
     return visit.tab.locator(".book-chart:has(.book-chart-readout)").first
+
+
+def figure_of_lines(visit):
+    return visit.tab.locator(".book-chart:has([id$=handle]):has-text('key-value heads')").last
 
 
 def test_vega_waits_for_a_touch_and_the_handle_does_not(contexts, address):
@@ -620,7 +628,7 @@ def test_a_figure_follows_the_width_of_its_column(contexts, address):
 
 def test_a_line_answers_a_pointer_that_is_only_near(contexts, address):
     with Visit(contexts["light"], address, MOVED) as visit:
-        figure = moved_figure(visit)
+        figure = figure_of_lines(visit)
         figure.evaluate("(c) => window.bookTouch(c)")
         figure.scroll_into_view_if_needed()
         box = figure.locator(".book-chart-view svg").bounding_box()
@@ -636,7 +644,7 @@ def test_a_line_answers_a_pointer_that_is_only_near(contexts, address):
 @pytest.mark.parametrize("kind", ["csv", "svg", "png"])
 def test_what_a_figure_shows_can_be_saved(contexts, address, site, kind):
     with Visit(contexts["light"], address, MOVED) as visit:
-        figure = moved_figure(visit)
+        figure = figure_of_lines(visit)
         figure.locator("input").press("Home")
         with visit.tab.expect_download() as download:
             figure.locator(f"[data-save={kind}]").click()
@@ -842,6 +850,73 @@ def test_the_book_is_printed_with_numbered_pages(tmp_path, small):
     assert printed.startswith(b"%PDF") and painted(printed) >= 15 and printed.count(b"/Type /Page\n") >= 2
     with pytest.raises(ParameterError, match=r"has no index\.html"):
         paper.print_book(tmp_path, tmp_path / "no.pdf")
+
+
+def test_titles_and_marks_of_what_is_moved_follow(site):
+    """A title of its own for each value of a handle, and where the text stands marked below it."""
+    seen = 0
+    for page in PAGES:
+        for control in parse(site / f"{page}.html").select(".book-chart:has(.book-chart-state)"):
+            state = json.loads(control.select_one(".book-chart-state").string)
+            assert len(state["titles"]) == len(state["values"]) and len(set(state["titles"])) > 1, control["id"]
+            marks = [mark.get_text() for mark in control.select(".book-chart-mark")]
+            assert sum("in the text" in mark for mark in marks) == 1, control["id"]
+            seen += len(marks) > 1
+    assert seen >= 20, "figures that mark where a finding flips"
+
+
+def test_marks_that_would_meet_stand_in_lines():
+    values = list(range(101))
+    said = {"readouts": [], "titles": [], "labels": [str(value) for value in values]}
+    moved = charts.Moved("n", "n", values, start=50, marks={"a long name": 52, "far": 99, "same": 50}, **said)
+    marks = BeautifulSoup(outputs._marks(moved, 100), "html.parser")
+    lines = {mark.get_text(): re.search(r"--line:(\d)", mark["style"])[1] for mark in marks.select(".book-chart-mark")}
+    assert lines == {"in the text · same": "0", "a long name": "1", "far": "0"}
+
+
+def test_a_guess_comes_before_the_answer(contexts, address):
+    with Visit(contexts["light"], address, "chapters/how-good-is-the-napkin") as visit:
+        figure = visit.tab.locator(".book-chart.is-guessing")
+        title, view = figure.locator(".book-chart-title"), figure.locator(".book-chart-view")
+        assert not title.is_visible() and not view.is_visible()
+        figure.locator("input").press("Home")
+        figure.locator(".book-chart-guess button").click()
+        asked = visit.tab.locator(".book-chart:has(.is-mine)")
+        assert asked.locator(".book-chart-title").is_visible() and asked.locator(".book-chart-view").is_visible()
+        assert visit.errors == []
+    with Visit(contexts["light"], address, "chapters/how-good-is-the-napkin.html?mfu=15") as visit:
+        assert visit.tab.locator(".book-chart.is-guessing").count() == 0
+
+
+def test_a_text_runs_at_the_speed_of_the_handle(contexts, address):
+    with Visit(contexts["light"], address, "chapters/bandwidth-wall") as visit:
+        place = visit.tab.locator(".book-chart-pace")
+        place.locator("button").click()
+        visit.tab.wait_for_function("document.querySelector('.book-chart-pace span').textContent.split(' ').length > 3")
+        assert place.locator("button").text_content() == "Stop" and visit.errors == []
+
+
+def test_terms_and_sources_are_told_beside_their_links(contexts, address, site):
+    with Visit(contexts["light"], address, "chapters/token-cost") as visit:
+        note = visit.tab.locator(".book-note")
+        for part, word in (("glossary.html#term-Roofline", "bound"), ("references.html#", "2024")):
+            link = visit.tab.locator(f".bd-article p a[href*='{part}']").first
+            link.focus()
+            note.wait_for(state="visible", timeout=3000)
+            assert word in note.text_content() and len(note.text_content()) > 40
+            link.press("Escape")
+            assert not note.is_visible()
+        assert visit.outside == [] and visit.errors == []
+    told = json.loads((site / "_static" / "told.js").read_text().removeprefix("window.bookWords = ").rstrip(";\n"))
+    linked = {a["href"] for page in PAGES[1:] for a in parse(site / f"{page}.html").select("article a[href]")}
+    wanted = {href for href in linked if re.match(r"(references\.html#id|glossary\.html#term-)", href)}
+    assert len(wanted) > 200 and wanted <= set(told) and all(told.values())
+
+
+def test_the_scorecards_table_fits_its_column(contexts, address):
+    with Visit(contexts["light"], address, "chapters/scorecard") as visit:
+        box = visit.tab.locator("table.scorecard").evaluate("(t) => [t.offsetWidth, t.parentElement.clientWidth]")
+        assert box[0] <= box[1]
 
 
 # Numbers, rerun, search, scorecard, landing page

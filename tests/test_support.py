@@ -6,9 +6,10 @@ import json
 import pytest
 
 from llm_economics import facts
-from llm_economics.book import claims, support
+from llm_economics.book import claims, support, tracing
 from llm_economics.formulas.elementwise import ParameterError
 
+ROOT = facts.ROOT
 LEAK, CEREBRAS, LLAMA = "gpt4-leak-2023", "cerebras-2024", "llama3-2024"
 OF = {"gpt4-008": LEAK, "gpt4-011": LEAK}
 
@@ -113,3 +114,40 @@ def test_no_check_decides_by_a_bare_truth():
 def test_every_flip_was_tried_when_the_chapters_ran():
     tried = [basis for basis in claims.bases().values() if "flip" in basis]
     assert len(tried) > 60 and all(basis["flips"] is True for basis in tried)
+
+
+def test_what_a_check_reads_is_followed_through_its_code():
+    code = """
+fact = partial(facts.fact, "outcomes")
+small, large = facts.accelerator("A100"), facts.model("Llama 3 8B")
+listed = facts.prices_of("H100")
+def speed(n):
+    return n * small.memory_bandwidth
+check("a", speed(2), uses="")
+check("b", large.layers + fact("tpu_first", "year"), uses="")
+check("c", holds=tested(lambda n: n > 1, flip={"n": 0}, n=len(listed)), uses="")
+"""
+    found = tracing.read([{"cell_type": "code", "source": code, "metadata": {}}]).records
+    assert {name.pattern: set(read) for name, _, (_, read) in found} == {
+        "a": {("hardware", "A100")},
+        "b": {("models", "Llama 3 8B"), ("outcomes", "tpu_first")},
+        "c": {("gpu_prices", "")},
+    }
+
+
+def test_rows_that_are_read_and_not_named_are_found():
+    read = {("hardware", "H100"), ("gpu_prices", ""), ("outcomes", "tpu_first")}
+    named = ["hardware:H100 SXM", "definition"]
+    assert support.unnamed(read, named) == ["gpu_prices:*", "outcomes:tpu_first"]
+    assert support.unnamed(read, [*named, "gpu_prices:*|p5.48xlarge", "outcomes:tpu_first"]) == []
+
+
+def test_a_check_that_leaves_out_what_it_reads_is_a_fault(tmp_path):
+    book = tmp_path / "kv-cache.ipynb"
+    notebook = json.loads((ROOT / "chapters" / "kv-cache.ipynb").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if output.get("data", {}).get(claims.VERDICT_MIME, {}).get("id") == "serve-031":
+                output["data"][claims.BASIS_MIME]["uses"] = ["hardware:A100 SXM 40GB"]
+    book.write_text(json.dumps(notebook), encoding="utf-8")
+    assert claims.faults(tmp_path) == ["serve-031 reads models:PaLM 540B, and does not name it"]

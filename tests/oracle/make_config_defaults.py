@@ -85,7 +85,32 @@ def family(model_type: str) -> dict:
     spellings = config.attribute_map | SPELLINGS.get(model_type, {})
     # A map may point either way; what counts is which of the two is a field.
     aliases = {a if a not in defaults else b: b if a not in defaults else a for a, b in spellings.items()}
-    return {"defaults": defaults, "nullable": sorted(nullable), "aliases": aliases}
+    return {"defaults": defaults, "nullable": sorted(nullable), "aliases": aliases, "refuses": refuses(model_type)}
+
+
+def refuses(model_type: str) -> list[str]:
+    """Which rules between fields the class has: heads of an even size (``head_dim``, ``qk_rope_head_dim``), also where
+    they follow from the hidden size (``derived``) and where only a share is turned (``whole``), and heads that divide
+    the hidden size (``hidden_size``)."""
+
+    def says(what: str, **fields) -> bool:
+        try:
+            CONFIG_MAPPING[model_type].from_dict({"pad_token_id": None, **fields})
+        except Exception as error:
+            return what in str(error)
+        return False
+
+    default, even, divides = CONFIG_MAPPING[model_type](), "even rotary", "multiple of the number of attention heads"
+    heads = vars(default).get("num_attention_heads")
+    asked = {
+        "head_dim": says(even, head_dim=21),
+        "whole": says(even, head_dim=21, partial_rotary_factor=0.5),
+        "qk_rope_head_dim": hasattr(default, "qk_rope_head_dim") and says(even, qk_rope_head_dim=21),
+    }
+    if isinstance(heads, int):
+        asked["derived"] = says(even, hidden_size=21 * heads, head_dim=None) or says(even, hidden_size=21 * heads)
+        asked["hidden_size"] = says(divides, hidden_size=20 * heads + 1, head_dim=20)
+    return [name for name, found in asked.items() if found]
 
 
 def outer(model_type: str, model: str) -> dict | None:

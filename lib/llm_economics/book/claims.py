@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from llm_economics import facts
-from llm_economics.book import support
+from llm_economics.book import support, tracing
 from llm_economics.book.judging import (
     BASIS_MIME,
     IMMATERIAL,
     KEYS,
     NOT_YET,
     OUTCOMES,
+    RESULT_MIME,
     VERDICT_MIME,
     VERDICTS,
     Claim,
@@ -55,6 +56,7 @@ __all__ = [
     "IMMATERIAL",
     "NOT_YET",
     "OUTCOMES",
+    "RESULT_MIME",
     "VERDICTS",
     "VERDICT_MIME",
     "Claim",
@@ -90,7 +92,6 @@ __all__ += [
 ]
 
 OWN_MIME = "application/vnd.llm-economics."
-RESULT_MIME = "application/vnd.llm-economics.result+json"
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,9 @@ def _notebooks(folder: Path) -> Iterable[tuple[Path, bytes]]:
     """The notebooks of a folder; of that of a run only those that the run has finished, as it left them."""
     manifest, digests = folder.parent / "run.json", None
     if folder.name == "chapters" and manifest.is_file():
-        try:
-            finished = json.loads(manifest.read_bytes())["notebooks"]
-            digests = {slug: made["sha256"] for slug, made in finished.items()}
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise ParameterError(f"{manifest} is no record of a run") from None
+        from llm_economics.book import records
+
+        digests = {slug: made["sha256"] for slug, made in records.manifest(manifest)["notebooks"].items()}
     for path in sorted(folder.glob("*.ipynb")):
         content = path.read_bytes()
         if digests is None or digests.get(path.stem) == hashlib.sha256(content).hexdigest():
@@ -175,19 +174,26 @@ def _notebooks(folder: Path) -> Iterable[tuple[Path, bytes]]:
 
 def _bundles(folder: Path | None, mime: str) -> Iterable[tuple[str, dict[str, Any]]]:
     """The outputs of a folder of executed notebooks that hold a record of one kind, each with its chapter."""
-    for path, content in _notebooks(folder or chapters_folder()):
+    folder = folder or chapters_folder()
+    foreign = folder.resolve() != facts.ROOT / "chapters"
+    for path, content in _notebooks(folder):
         try:
-            found = _outputs(content)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise ParameterError(f"{path} is no notebook: {reason}") from error
+            found = _outputs(content, foreign)
+        except ParameterError as error:
+            raise ParameterError(f"{path} is no notebook: {error}") from None
         yield from ((path.stem, deepcopy(data)) for data in found if mime in data)
 
 
 @lru_cache(maxsize=64)
-def _outputs(content: bytes) -> list[dict[str, Any]]:
-    """The book's own records in the outputs of a notebook."""
-    outputs = (output for cell in json.loads(content)["cells"] for output in cell.get("outputs", ()))
+def _outputs(content: bytes, foreign: bool) -> list[dict[str, Any]]:
+    """The book's own records in the outputs of a notebook, whose shape is checked where it is not the book's own."""
+    if foreign:
+        from llm_economics.book import records
+
+        notebook = records.notebook(content)
+    else:
+        notebook = json.loads(content)
+    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
     own = (
         {key: data for key, data in output.get("data", {}).items() if key.startswith(OWN_MIME)} for output in outputs
     )
@@ -232,10 +238,12 @@ def faults(folder: Path | None = None) -> list[str]:
     """What no ledger may have, one line each: empty for the committed chapters.
 
     A verdict *holds* whose support is its own source or nothing, or whose reason has a condition; *holds if* without
-    one; claims that rest on each other in a circle; and a true/false test that no named input flips.
+    one; claims that rest on each other in a circle; a true/false test that no named input flips; and a check whose code
+    reads a row of ``data/`` that it does not name.
     """
     found = []
     rows, basis = verdicts(folder), bases(folder)
+    unnamed = {key: support.unnamed(read, _rest_on(key, basis)) for key, read in _read(folder).items()}
     for key, row in rows.items():
         if row["verdict"] == "holds" and row["support"] in (support.OWN, support.NONE):
             found.append(f"{key} holds, and its support is {row['support']}")
@@ -245,9 +253,27 @@ def faults(folder: Path | None = None) -> list[str]:
             found.append(f"{key} {row['verdict']}, and names no condition")
         if basis[key].get("flips") is False:
             found.append(f"{key}: {basis[key]['flip']} does not flip its test")
+        for name in unnamed.get(key, ()):
+            found.append(f"{key} reads {name}, and does not name it")
     graph = {key: [name for name in each.get("uses", ()) if name in rows] for key, each in basis.items()}
     graph = {key: names for key, names in graph.items() if rows[key]["verdict"] not in ("cannot be tested", "answered")}
     return found + [f"{' rests on '.join([*circle, circle[0]])}" for circle in support.circles(graph)]
+
+
+def _read(folder: Path | None) -> dict[str, frozenset[tuple[str, str]]]:
+    """The rows of ``data/`` that the code of each check reads, as table and item, in a folder of notebooks."""
+    found: dict[str, frozenset[tuple[str, str]]] = {}
+    for _, content in _notebooks(folder or chapters_folder()):
+        for name, _, (_, read) in tracing.read(json.loads(content)["cells"]).records:
+            found |= {key: read for key in ledger() if name.fullmatch(key)}
+    return {key: frozenset(one for one in read if one[0] not in ("claims", "origins")) for key, read in found.items()}
+
+
+def _rest_on(key: str, basis: Mapping[str, Mapping[str, Any]], above: tuple[str, ...] = ()) -> set[str]:
+    """The rows that a check names, and those that the claims which it names rest on."""
+    uses = basis.get(key, {}).get("uses", ())
+    inner = [_rest_on(name, basis, (*above, key)) for name in uses if name in ledger() and name not in above]
+    return {name for name in uses if name not in ledger()}.union(*inner)
 
 
 def results(folder: Path | None = None) -> dict[str, dict[str, dict[str, Any]]]:

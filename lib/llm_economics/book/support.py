@@ -74,6 +74,28 @@ def quoted(inputs: Sequence[Input], value: Any) -> bool:
     return bool(pairs) and everything
 
 
+def unnamed(read: Iterable[tuple[str, str]], named: Iterable[str]) -> list[str]:
+    """Rows of ``data/`` that were read, as table and item, and that none of the inputs that a check names has.
+
+    Of a table that was read as a whole it is enough that some row is named.
+    """
+    rows = [name for name in named if name != DEFINITION]
+    have = {_cells(row) for name in rows for row in _rows(name)}
+    missing = []
+    for table, item in sorted(read):
+        if not item:
+            missing += [] if any(name.startswith(f"{table}:") for name in rows) else [f"{table}:*"]
+            continue
+        name = f"{table}:{facts.accelerator(item).name if table == 'hardware' else item}"
+        if not have & {_cells(row) for row in _rows(name)}:
+            missing.append(name)
+    return missing
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, row.values()))
+
+
 def circles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
     """The circles of a graph of claims that rest on claims, each as the ids along it."""
     found, done = [], set()

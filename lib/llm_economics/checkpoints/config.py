@@ -8,17 +8,20 @@ refused with a line that names it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError, cleaned, shown
 
 DEFAULTS = Path(__file__).with_name("config_defaults.json")
 MOST = 10**9
 """Largest size of a field; a typing error should not become a model of 10^30 parameters."""
 MOST_LAYERS = 10_000
+MOST_CHARACTERS, MOST_NESTED = 4_000_000, 40
+"""Longest text of a configuration, and objects and lists in one another; published ones have a tenth of either."""
 
 
 def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path | None]:
@@ -35,16 +38,52 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
             raise refused("config", path, f"it cannot be read ({reason})") from error
     else:
         text = str(source)
-    shown = path or text.strip()
+    shown = path or text[:400].strip()
+    if len(text) > MOST_CHARACTERS:
+        raise refused("config", shown, f"it has more than {MOST_CHARACTERS:,} characters")
+    if _nested(text) > MOST_NESTED:
+        raise refused("config", shown, "it is nested too deeply")
     try:
-        given = json.loads(text)
+        given = json.loads(text, object_pairs_hook=one_of_each)
     except RecursionError as error:
         raise refused("config", shown, "it is nested too deeply") from error
+    except ParameterError as error:
+        raise refused("config", shown, str(error)) from None
     except ValueError as error:
         raise refused("config", shown, f"it is not JSON ({str(error)[:80]})") from error
     if not isinstance(given, dict):
         raise refused("config", shown, "it must be a JSON object")
     return given, path
+
+
+def one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of its keys and values.
+
+    Raises
+    ------
+    ParameterError
+        If a key stands there twice, of which other readers take the last without a word.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ParameterError(f"its key {cleaned(key)!r} stands twice")
+        found[key] = value
+    return found
+
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
+
+
+def _nested(text: str) -> int:
+    """How many objects and lists stand in one another, at most one more than are allowed."""
+    depth = most = 0
+    for sign in _BRACKETS.findall(text):
+        depth += (sign in "[{") - (sign in "]}")
+        most = max(most, depth)
+        if most > MOST_NESTED:
+            break
+    return most
 
 
 # Fields of one meaning. A file that uses another class's name for a field would otherwise get a default in its place.
@@ -66,6 +105,7 @@ class Fields:
         table = _table(model_type)
         self.model_type, self.defaults, self.notes = model_type, table["defaults"], notes
         self.classless = model_type in REMOTE and "like" not in REMOTE[model_type]
+        self.refuses = table.get("refuses", ())
         self.nullable = {*table["nullable"], "num_experts_per_tok"}
         self.spellings: dict[str, list[str]] = {}
         for alias, field in table["aliases"].items():
@@ -84,7 +124,7 @@ class Fields:
         found = {key: self.given[key] for key in (name, *self.spellings.get(name, ())) if key in self.given}
         values = list(found.values())
         if any(value != values[0] for value in values[1:]):  # one NaN is not at odds with itself
-            raise refused(*next(iter(found.items())), f"{list(found)[-1]} = {str(values[-1])[:60]} says otherwise")
+            raise refused(*next(iter(found.items())), f"{list(found)[-1]} = {shown(values[-1])} says otherwise")
         if values:
             self.used[name] = values[0]
             if values[0] is None and name not in self.nullable:
@@ -184,6 +224,7 @@ def _table(model_type: str) -> dict[str, Any]:
     return {
         "defaults": parent["defaults"] | remote.get("defaults", {}),
         "nullable": parent["nullable"],
+        "refuses": parent.get("refuses", []),
         "aliases": parent["aliases"] | remote.get("aliases", {}),
     }
 

@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from llm_economics.checkpoints import limits
 from llm_economics.checkpoints.config import Fields, load, outer_classes, refused
 from llm_economics.checkpoints.shapes import Family
 from llm_economics.formulas.architecture import Architecture, parameters
@@ -27,30 +28,38 @@ from llm_economics.formulas.elementwise import ParameterError
 
 ROOMS = {
     "plain": (
-        "llama mistral mixtral qwen2 qwen2_moe qwen3 qwen3_moe gemma gemma2 gemma3_text phi3 olmo olmo2 olmoe gpt2 "
-        "gpt_neox falcon mpt bloom dbrx gpt_oss grok-1 exaone granite granite4_vision_text granite_docling_text "
-        "helium internlm3 iquestcoder cosmos3_edge_text emu3_text_model smollm3 ministral ministral3 cwm "
-        "qwen2_vl_text qwen2_5_vl_text qwen2_5_omni_text qwen3_vl_text mimo vaultgemma phi4_multimodal glm glm4 "
-        "glm4v_text glm_ocr_text glm_image_text olmo3 exaone4 hyperclovax cohere cohere2 cohere_compass_text "
-        "ernie4_5 paddleocr_vl_text hunyuan_v1_dense hunyuan_vl_text seed_oss bitnet diffllama doge dory nanochat "
-        "hrm_text muse_spark_text muse_glimmer_text apertus apertus1p5_text arcee nemotron jais2 persimmon "
-        "starcoder2 phi stablelm gpt-sw3 openai-gpt gpt_neo gpt_bigcode opt biogpt xglm gpt_neox_japanese gptj "
-        "codegen ctrl cpmant modernbert-decoder mllama_text_model minimax_m2 flex_olmo mellum phimoe granitemoe "
-        "granitemoeshared granitemoe_swa granite_swa hunyuan_v1_moe qwen3_vl_moe_text qwen3_omni_moe_text "
-        "llama4_text glm4_moe glm4v_moe_text sarvam_moe solar_open dots1 exaone_moe hy_v3 kolibri1 aria_text "
-        "cohere2_moe ernie4_5_moe afmoe laguna flint mimo_v2_flash step3p5 minimax_m3_vl_text jetmoe "
-        "deepseek_ocr2_text unlimited_ocr_text ernie4_5_vl_moe_text molmo2_text gemma4_text gemma4_unified_text "
-        "gemma3n_text nemotron-nas"
+        "llama mistral qwen2 qwen3 gemma gemma2 gemma3_text phi3 olmo olmo2 olmoe exaone granite "
+        "granite4_vision_text granite_docling_text helium internlm3 iquestcoder cosmos3_edge_text emu3_text_model "
+        "smollm3 ministral ministral3 cwm qwen2_vl_text qwen2_5_vl_text qwen2_5_omni_text qwen3_vl_text mimo "
+        "vaultgemma phi4_multimodal glm glm4 glm4v_text glm_ocr_text glm_image_text olmo3 exaone4 hyperclovax "
+        "cohere cohere2 cohere_compass_text ernie4_5 paddleocr_vl_text hunyuan_v1_dense hunyuan_vl_text seed_oss "
+        "bitnet diffllama doge dory nanochat hrm_text muse_glimmer_text apertus apertus1p5_text arcee nemotron "
+        "jais2 starcoder2 flex_olmo mellum phimoe granite_swa"
     ),
+    "gpt": (
+        "gpt2 gpt_neox falcon mpt bloom dbrx persimmon phi stablelm gpt-sw3 openai-gpt gpt_neo gpt_bigcode opt "
+        "biogpt xglm gpt_neox_japanese gptj codegen ctrl cpmant modernbert-decoder"
+    ),
+    "mixtures": (
+        "mixtral qwen2_moe qwen3_moe gpt_oss muse_spark_text minimax_m2 granitemoe granitemoeshared granitemoe_swa "
+        "hunyuan_v1_moe qwen3_vl_moe_text qwen3_omni_moe_text llama4_text glm4_moe glm4v_moe_text sarvam_moe "
+        "solar_open dots1 exaone_moe hy_v3 kolibri1 aria_text cohere2_moe ernie4_5_moe afmoe laguna flint "
+        "mimo_v2_flash step3p5 minimax_m3_vl_text jetmoe deepseek_ocr2_text unlimited_ocr_text ernie4_5_vl_moe_text "
+        "molmo2_text"
+    ),
+    "rare": ("grok-1 mllama_text_model gemma4_text gemma4_unified_text gemma3n_text nemotron-nas"),
     "latent": (
         "deepseek_v2 deepseek_v3 kimi_k2 glm4_moe_lite mistral4 sarvam_mla axk1 youtu minicpm3 deepseek_v32 "
         "glm_moe_dsa axk2 hy_v4 hy_v4_vl_text dots3_note_text mistral_large4_text longcat_flash deepseek_v4 "
         "deepseek_ref"
     ),
-    "hybrids": (
+    "states": (
         "jamba mamba falcon_mamba mamba2 bamba granitemoehybrid falcon_h1 nemotron_h zamba zamba2 recurrent_gemma "
-        "lfm2 lfm2_moe lfm3 minimax rwkv xlstm qwen3_next qwen3_5_text qwen3_5_moe_text qwen4_exp_text lara_mini "
-        "olmo_hybrid kimi_linear bailing_hybrid glm5_next_text inkling_text inkling2_text inkling2_loop_text zaya"
+        "lfm2 lfm2_moe lfm3 minimax rwkv xlstm"
+    ),
+    "hybrids": (
+        "qwen3_next qwen3_5_text qwen3_5_moe_text qwen4_exp_text lara_mini olmo_hybrid kimi_linear bailing_hybrid "
+        "glm5_next_text inkling_text inkling2_text inkling2_loop_text zaya"
     ),
 }
 """The ``model_type``s that each room reads; a room is loaded when one of its families is."""
@@ -113,6 +122,7 @@ def read(source: str | Path | Mapping[str, Any], name: str | None = None) -> Con
     model_type = _model_type(given)
     fields = Fields(model_type, given, notes)
     family = FAMILIES[model_type](fields)
+    limits.check(fields)
     if ties is not None:
         family["tied_embeddings"] = ties
     shown = "".join(c for c in str(name or shown_type) if c.isprintable())[:100]

@@ -107,6 +107,10 @@ def decides(f: Fields, switch: bool | str) -> bool:
     return f.flag(switch) if isinstance(switch, str) else switch
 
 
+BIASES = {"qkv_bias": "attention_bias", "output_bias": "attention_bias"}
+"""Switches of :func:`decoder` where one field decides over all biases of attention."""
+
+
 def both_biases(f: Fields, switch: bool | str = "attention_bias") -> dict[str, bool]:
     """Biases of queries, keys and values, and of the output."""
     return dict.fromkeys(("qkv_bias", "output_bias"), decides(f, switch))

@@ -23,7 +23,7 @@ _DATE_OR_RANGE = rf"^{_DATE}(\.\.{_DATE})?$"
 EDITION = "2026-11-30"
 """No fact of this edition is younger."""
 _SOURCE = (
-    r"https?://[\w.-]+\.\w{2,}|\w[\w.-]+/\w[\w.-]+|\w\.csv\b|PyPI package \S+ \d|arXiv:\d{4}\.\d"
+    r"https?://[\w.-]+\.\w{2,}|\w[\w.-]+/\w[\w.-]+|\w\.csv\b|(?:PyPI|npm) package \S+ \d|arXiv:\d{4}\.\d"
     r"|full-text copy|not seen|article [\w-]+-20\d\d|rows of this file|Epoch chip dataset"
 )
 Confidence = Literal["primary", "secondary", "aggregator", "derived", "unverified"]
@@ -832,6 +832,32 @@ class BoundRow(Row):
     rows: int | None = maybe(
         "rows that the file has or that are about this item; cells that the column has", "count", 0, 1_000_000
     )
+
+    @model_validator(mode="after")
+    def _stated_as_proposed(self) -> BoundRow:
+        """A count; both ends or none, each of one digit and on one side of zero; of a single fact a factor of 25 to 100
+        apart, as ``bounds`` proposes them."""
+        if self.rows is None:
+            _refuse("rows", None, "a value is needed")
+        if (self.low is None) != (self.high is None):
+            _refuse("low" if self.low is None else "high", None, "both ends are needed")
+        if self.low is None:
+            return self
+        for column, end in (("low", self.low), ("high", self.high)):
+            if float(f"{end:.0e}") != end:
+                _refuse(column, end, "it must have one digit")
+        if self.low > self.high:
+            _refuse("low", self.low, f"it must be below {self.high:g}")
+        if self.item and self.low < 0 < self.high:
+            _refuse("low", self.low, "both ends must lie on one side of zero")
+        if (
+            self.item
+            and self.rows == 1
+            and self.low * self.high
+            and not 24.9 <= max(self.low / self.high, self.high / self.low) <= 100.1
+        ):
+            _refuse("high", self.high, f"it must be 25 to 100 times {self.low:g}")
+        return self
 
 
 FILES: dict[str, type[Row]] = {

@@ -261,7 +261,7 @@ def _as_catalog_error(file: str, model: type[Row], records: list[dict], errors: 
     value = records[index].get(column, "")
     label = records[index].get((model.key or tuple(model.model_fields))[0], "")
     return CatalogError(
-        f"{file}, row {index + 2} ({label[:60]}), column {column}: {value[:80]!r} is not allowed: "
+        f"{file}, row {index + 2} ({cleaned(label)}), column {column}: {value[:80]!r} is not allowed: "
         f"{_allowed(error['type'], context, model, column)}"
     )
 
@@ -301,7 +301,7 @@ def _check_keys(file: str, model: type[Row], rows: list[Row]) -> None:
             column = model.key[0] if model.key else next(iter(model.model_fields))
             shown = " / ".join(str(part) for part in (key if model.key else key[:3]))
             raise CatalogError(
-                f"{file}, row {line} ({shown[:90]}), column {column}: {str(key[0])!r} is not allowed: "
+                f"{file}, row {line} ({cleaned(shown, 90)}), column {column}: {str(key[0])!r} is not allowed: "
                 f"row {seen[key]} has the same {' and '.join(model.key) or 'cells'}"
             )
         seen[key] = line

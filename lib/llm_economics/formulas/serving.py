@@ -346,7 +346,7 @@ def model_from_architecture(
 def _shares(arch: Architecture) -> Shares:
     """What engines divide of an architecture."""
     given = arch.shares
-    heads = {mixer.kv_heads for _, mixer in arch.mixers if hasattr(mixer, "kv_heads")}
+    heads = {mixer.kv_heads for _, mixer in arch.mixers if getattr(mixer, "kv_heads", None)}
     named = [(name, number) for name in given for number in given[name] if name in ("heads", "channels", "blocks")]
     return Shares(
         numbers=tuple(named),

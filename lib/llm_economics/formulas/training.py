@@ -177,7 +177,8 @@ def solve(wanted: str | None = None, **known) -> Run | Any:
         check_range(name, value, 0, 1 if name == "mfu" else None, open_low=name != "price")
     if wanted is not None and wanted not in names:
         raise ParameterError(f"wanted = {wanted!r} is not allowed: it must be one of {', '.join(names)}")
-    values = dict(known)
+    given = [name for name in names if name in known]
+    values = {name: known[name] for name in given}
     progress = True
     while progress:
         progress = False
@@ -201,7 +202,7 @@ def solve(wanted: str | None = None, **known) -> Run | Any:
             for left, right in _IDENTITIES
             if wanted in (*left, *right)
         )
-        raise ParameterError(f"{wanted} does not follow from {', '.join(known) or 'nothing'}: also give {needs}")
+        raise ParameterError(f"{wanted} does not follow from {', '.join(given) or 'nothing'}: also give {needs}")
     return values[wanted]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from docutils import nodes
 
-from llm_economics.book import drawing
+from llm_economics.book import drawing, tracing
 from llm_economics.site import charts, numbers
 
 PAGES = "_static/pages"
@@ -26,7 +26,7 @@ PICTURES = "_static/figures"
 
 _DRAW = """
 import json, sys
-from llm_economics.book import drawing
+from llm_economics.book import drawing, tracing
 for path, spec in json.load(sys.stdin).items():
     with open(path, "w", encoding="utf-8") as file:
         file.write(drawing.svg(spec))
@@ -82,7 +82,7 @@ def _take_notes(app: Any, doctree: nodes.document, page: str) -> list[dict[str, 
     source = Path(app.env.doc2path(page))
     if not records or source.suffix != ".ipynb":
         return []
-    chapter = numbers.read(json.loads(source.read_text(encoding="utf-8"))["cells"])
+    chapter = tracing.read(json.loads(source.read_text(encoding="utf-8"))["cells"])
     forms = [numbers.printed(record["value"], record["unit"]) for record in records]
     used = numbers.mark(doctree, forms)
     names = [record["name"] for record in records]

@@ -1,0 +1,149 @@
+"""The library's rooms in a reader's browser: MicroPython's answers are CPython's, to the last digit and word."""
+
+import hashlib
+import http.server
+import importlib
+import inspect
+import json
+import random
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import formula_questions
+import pytest
+
+from llm_economics.site import browser
+
+HERE = Path(__file__).parent
+PARTS = Path(browser.__file__).parent / "calculator"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-background-networking"]
+FILES_OF_A_DISK = {"find", "read_index", "read_table", "of_table", "bytes"}
+"""What reads the tables of files of weights, which a page has not."""
+ALL = sorted(formula_questions.QUESTIONS)
+
+
+def drawn(times: int = 3, seed: int = 7) -> list:
+    generator = random.Random(seed)
+    return [
+        [name, (10 ** generator.uniform(0, 6), generator.uniform(0.05, 0.95), *generator.choices(range(1, 21), k=2))]
+        for name in ALL
+        for _ in range(times if name != "arrangements" else 1)  # which reads every family
+    ]
+
+
+def configs(step: int = 5) -> list[str]:
+    """Published configurations and defaults of classes, every so manyth, and the declarations of quantising tools."""
+    families = json.loads((HERE / "oracle" / "families_oracle.json").read_text(encoding="utf-8"))
+    stored = json.loads((HERE / "oracle" / "checkpoints.json").read_text(encoding="utf-8"))
+    found = {row["model_type"]: row["config"] for row in families}
+    found |= {name: {"model_type": name, "hidden_size": 64} for name in ("grok-1", "deepseek_ocr2", "ernie4_5_vl_moe")}
+    return [json.dumps(one) for one in [*found.values(), *(case["files"]["config.json"] for case in stored.values())]][
+        ::step
+    ]
+
+
+def test_the_runtime_is_the_one_that_was_published():
+    for line in (PARTS / "micropython" / "sha256").read_text().splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256((PARTS / "micropython" / name).read_bytes()).hexdigest() == digest
+
+
+def public():
+    """Every public function, method and property of the two lowest floors, by its code."""
+    found = {}
+    for floor in browser.FLOORS:
+        for path in sorted((browser.LIB / floor).glob("[!_]*.py")):
+            module = importlib.import_module(f"llm_economics.{floor}.{path.stem}")
+            for name, made in vars(module).items():
+                if name.startswith("_") or getattr(made, "__module__", None) != module.__name__:
+                    continue
+                members = vars(made).items() if inspect.isclass(made) else [(name, made)]
+                for member, one in members:
+                    one = getattr(one, "fget", None) or getattr(one, "func", None) or one
+                    code = getattr(inspect.unwrap(one) if callable(one) else one, "__code__", None)
+                    if code is not None and not member.startswith("_"):
+                        found[code] = f"{path.stem}.{name}.{member}" if member != name else f"{path.stem}.{name}"
+    return found
+
+
+def test_every_public_formula_is_asked():
+    seen = set()
+    sys.setprofile(lambda frame, event, _: seen.add(frame.f_code) if event == "call" else None)
+    try:
+        for name, arguments in drawn(12):
+            formula_questions.answered(name, arguments)
+        for text in configs(1):
+            formula_questions.read(json.loads(text))
+    finally:
+        sys.setprofile(None)
+    missing = {name for code, name in public().items() if code not in seen}
+    assert {name for name in missing if name.split(".")[-1] not in FILES_OF_A_DISK} == set()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page that has the rooms loaded: evaluates ``ask(questions)``."""
+    sync = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    folder = tmp_path_factory.mktemp("browser")
+    shutil.copytree(PARTS, folder / "parts")
+    source = (HERE / "formula_questions.py").read_text(encoding="utf-8")
+    files = browser.bundle() | {"formula_questions.py": browser.written_down(source, formula_questions)}
+    (folder / "files.json").write_text(json.dumps(files))
+    (folder / "index.html").write_text("<!doctype html><title>rooms</title><link rel=icon href=data:,>")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Quiet", (_Quiet,), {"folder": str(folder)}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        tab = started.new_page()
+        tab.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        tab.evaluate(_START)
+        yield tab
+        started.close()
+    server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    folder = "."
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, directory=self.folder, **named)
+
+    def log_message(self, *_):
+        pass
+
+
+_START = """async () => {
+  const { loadMicroPython } = await import("/parts/micropython/micropython.mjs");
+  const { started } = await import("/parts/runtime.mjs");
+  const files = await (await fetch("/files.json")).json();
+  const python = await started(loadMicroPython, "/parts/micropython/micropython.wasm", files);
+  python.runPython(`
+from standard import json
+import formula_questions as q
+def ask(text):
+    return json.dumps([q.answered(name, tuple(drawn)) for name, drawn in json.loads(text)])
+def read(text):
+    return json.dumps([q.read(json.loads(one)) for one in json.loads(text)])
+`);
+  window.ask = (text) => python.globals.get("ask")(text);
+  window.read = (text) => python.globals.get("read")(text);
+}"""
+
+
+def test_every_public_formula_answers_the_same_in_the_browser(page):
+    questions = drawn()
+    found = json.loads(page.evaluate("(text) => window.ask(text)", json.dumps(questions)))
+    expected = [formula_questions.answered(name, tuple(arguments)) for name, arguments in questions]
+    assert [(q, a) for q, a, b in zip(questions, found, expected, strict=True) if a != b] == []
+
+
+def test_every_family_and_declaration_is_read_the_same_in_the_browser(page):
+    texts = configs()
+    found = json.loads(page.evaluate("(text) => window.read(text)", json.dumps(texts)))
+    expected = [formula_questions.read(json.loads(text)) for text in texts]
+    assert [(q[:80], a, b) for q, a, b in zip(texts, found, expected, strict=True) if a != b] == []
