@@ -18,7 +18,7 @@ HOUSE = {
     "formulas": (
         0,
         "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
-        "services cost attribution",
+        "services offers questions cost attribution",
     ),
     "checkpoints": (1, "config files quantisation shapes plain latent hybrids families stored"),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),

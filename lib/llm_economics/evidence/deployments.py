@@ -14,8 +14,9 @@ from typing import Any
 
 from llm_economics import facts
 from llm_economics.formulas import services
-from llm_economics.formulas.elementwise import ParameterError, check_choice
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, System
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import System
+from llm_economics.formulas.offers import format_of, split
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.serving import ServedModel
 
@@ -73,13 +74,6 @@ _SUFFIX = re.compile(
     r"kvcache|terminus|instruct|chat|it|hf|preview|base|thinking|eagle3?|mtp|v1|v2|2[0-9]{3}|0[0-9]{3}|1[0-9]{3}|99(\.9)?|tput|moe|attn)$",
     re.I,
 )
-_FORMATS = (
-    (r"int4|uint4|w4a16|awq|gptq|(?<![a-z])4 ?bit", "int4"),
-    (r"fp4", "fp4"),
-    (r"int8|w8a8", "int8"),
-    (r"fp8|e4m3|e5m2", "fp8"),
-    (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
-)
 DRAFTED, ACCEPTED = 1, 0.8
 """Tokens drafted in a step, and the chance that one is accepted, where a row says no more than that it drafts."""
 
@@ -121,11 +115,6 @@ class Asked:
     def split(self) -> Split:
         """Its layout."""
         return split(self.tensor, self.data, self.expert)
-
-
-def split(tensor: int, data: int = 1, expert: int = 1) -> Split:
-    """Tensor parallelism, copies of attention, and groups among which experts are dealt out over all of them."""
-    return Split(tensor=tensor, data=data, expert=expert, expert_tensor=tensor * data / expert)
 
 
 def asked(row: Mapping[str, Any]) -> Asked:
@@ -223,14 +212,6 @@ def _is_count(cell: str) -> bool:
     return bool(re.fullmatch(r"[1-9]\d*(\.0+)?", cell))
 
 
-def format_of(text: str) -> str:
-    """The format that a text names, as :data:`BYTES_PER_VALUE` calls it; "" if it names none."""
-    text = text.lower()
-    if text in BYTES_PER_VALUE:
-        return "bf16" if text == "fp16" else text
-    return next((name for pattern, name in _FORMATS if re.search(pattern, text)), "")
-
-
 @cache
 def model_name(written: str) -> str:
     """A model that the catalog knows, from a repository, a benchmark's short name, or a name with a format behind it.
@@ -271,8 +252,3 @@ def served(name: str) -> ServedModel:
 def system(name: str, accelerators: int) -> System:
     """So many accelerators of a system of the catalog."""
     return facts.system(name, accelerators)
-
-
-def format_option(name: str, value: str | None, default: str) -> str:
-    """A format as an option gives it."""
-    return default if value is None else check_choice(name, format_of(value) or value.lower(), BYTES_PER_VALUE)
