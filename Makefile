@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-emit-package llm-economics
 JOBS ?= 2
 
 .PHONY: help book pdf test lab outputs lint lock clean
@@ -35,16 +36,18 @@ lint: .venv/.ready-test  ## format and lint, notebooks too
 	$(BIN)/ruff format .
 	$(BIN)/ruff check .
 
-lock:  ## make requirements.txt, the versions of everything, from pyproject.toml (needs uv)
-	uv pip compile --universal --python-version 3.11 --all-extras --no-header --no-annotate --no-emit-package llm-economics pyproject.toml -o requirements.txt
+lock:  ## make the versions of everything from pyproject.toml: requirements.txt, and requirements.lock with hashes (needs uv)
+	$(COMPILE) --no-annotate pyproject.toml -o requirements.txt
+	$(COMPILE) --constraints requirements.txt --generate-hashes pyproject.toml -o requirements.lock
 	@echo "-e ." >> requirements.txt
 
 clean:  ## remove the built site
 	rm -rf _build
 
-# An environment with one extra of pyproject.toml; the lock says which versions.
-.venv/.ready-%: requirements.txt pyproject.toml
+# An environment with one extra of pyproject.toml: what the lock says, each file by its hash.
+.venv/.ready-%: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@grep -v '^-e' requirements.txt > .venv/constraints.txt
-	$(INSTALL) -c .venv/constraints.txt -e ".[$*]"
+	@$(BIN)/python .ci/locked.py $* > .venv/$*.lock
+	$(INSTALL) --require-hashes -r .venv/$*.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@ $(if $(filter test,$*),.venv/.ready-site .venv/.ready-chapters) $(if $(filter lab,$*),.venv/.ready-chapters)

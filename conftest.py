@@ -4,7 +4,12 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 from llm_economics.reruns import kernels
+
+pytest.register_assert_rewrite("chapter")
+LONGEST = ("test_site.py", "test_cli_run.py", "test_reruns.py", "how-good-is-the-napkin.ipynb", "gb200-30x.ipynb")
 
 
 def pytest_configure(config):
@@ -16,3 +21,8 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     shutil.rmtree(getattr(config, "cache_of_session", ""), ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no worker is left with one of them when the others are done."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

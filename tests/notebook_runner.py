@@ -1,26 +1,33 @@
 """What several tests of chapters and commands share."""
 
+import pickle
 import signal
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from llm_economics.facts import cache as files
 from llm_economics.reruns import notebooks
 
 
 def run(path: Path, **parameters: Any) -> tuple[dict[str, dict], dict[str, dict]]:
     """Verdicts and results by name, with parameters replaced as papermill replaces them.
 
-    Tests that look at the same outputs share one execution.
+    Tests that look at the same outputs share one execution, those of other workers too.
     """
-    verdicts, results = _evaluated(path, path.stat().st_mtime_ns, tuple(sorted(parameters.items())))
-    return deepcopy(verdicts), deepcopy(results)
+    return deepcopy(_evaluated(path, path.stat().st_mtime_ns, tuple(sorted(parameters.items()))))
 
 
 @cache
 def _evaluated(path: Path, changed: int, parameters: tuple) -> tuple[dict[str, dict], dict[str, dict]]:
-    return notebooks.evaluate(path, dict(parameters))
+    name = files.key(str(path), str(changed), repr(parameters))
+    kept = files.read("tests", name)
+    if kept is not None:
+        return pickle.loads(kept)
+    found = notebooks.evaluate(path, dict(parameters))
+    files.write("tests", name, pickle.dumps(found))
+    return found
 
 
 def heed_interrupts() -> None:

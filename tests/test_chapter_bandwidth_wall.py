@@ -1,24 +1,13 @@
 """The chapter under other assumptions, each result held against the library and against arithmetic done by hand."""
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, refuses
 
 from llm_economics import facts
-from llm_economics.facts import ROOT
 from llm_economics.formulas import serving
-from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Link, System
 
-CHAPTER = ROOT / "chapters/bandwidth-wall.ipynb"
-DEFAULTS = {
-    "tokens_per_word": 1.3,
-    "weight_format": "bf16",
-    "bandwidth_efficiency": 0.70,
-    "wall_gpus": 8,
-    "dense_parameters": 1e12,
-    "batch": 1,
-    "context_tokens": 8192,
-}
+CHAPTER = Chapter("bandwidth-wall")
 BYTES = {"bf16": 2.0, "fp8": 1.0, "int4": 0.5}
 H100 = facts.accelerator("H100")
 
@@ -39,28 +28,12 @@ def on_eight(p):
     return step, serving.capacity(model, node, 1, p["context_tokens"]).max_sequences
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"weight_format": "int4", "bandwidth_efficiency": 0.8, "batch": 32},
-        {
-            "wall_gpus": 16,
-            "dense_parameters": 4e11,
-            "tokens_per_word": 1.5,
-            "weight_format": "fp8",
-            "context_tokens": 2048,
-        },
-    ],
-    ids=["defaults", "four bits, batch 32", "sixteen cards, fp8"],
-)
-def test_results_equal_the_library_and_arithmetic(changes):
-    p = {**DEFAULTS, **changes}
-    _, results = run(CHAPTER, **changes)
+def expected(p: dict) -> dict[str, float]:
+    """The named results by hand."""
     size, bandwidth = BYTES[p["weight_format"]], p["wall_gpus"] * 3.35e12
     fast = 1000 * p["tokens_per_word"] / 60
     step, room = on_eight(p)
-    wanted = {
+    return {
         "reading_speed": 250 * p["tokens_per_word"] / 60,
         "fast_reading_speed": fast,
         "tokens_per_word_implied": 8.33 * 60 / 250,
@@ -81,12 +54,20 @@ def test_results_equal_the_library_and_arithmetic(changes):
         "largest_batch": room,
         "share_405b_h200": 108 / 1.9 * 405853388800 / (8 * 4.8e12),
     }
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-6), name
+
+
+test_results_equal_the_library_and_arithmetic = equal(
+    CHAPTER,
+    expected,
+    dict(weight_format="int4", bandwidth_efficiency=0.8, batch=32),
+    dict(wall_gpus=16, dense_parameters=4e11, tokens_per_word=1.5, weight_format="fp8", context_tokens=2048),
+    apart=None,
+    rel=1e-6,
+)
 
 
 def test_no_batch_balances_beyond_the_context_that_the_chapter_names():
-    context = run(CHAPTER)[1]["context_beyond_balance"]["value"]
+    context = CHAPTER.results()["context_beyond_balance"]
     model = serving.model_from_architecture(facts.model("Llama 3 70B"))
 
     def batch(c):
@@ -97,33 +78,27 @@ def test_no_batch_balances_beyond_the_context_that_the_chapter_names():
 
 
 def test_no_measured_step_is_faster_than_the_floor():
-    _, results = run(CHAPTER)
-    assert 0.5 < results["worst_floor_over_measured"]["value"] <= 1
+    results = CHAPTER.results()
+    assert 0.5 < results["worst_floor_over_measured"] <= 1
     row = facts.load("decode_step_timings").query("model.str.contains('70B') and batch == 256").tpot_ms.min()
     by_hand = 1e3 * (139.0e9 + 256 * 2048 * 327680) / (8 * 3.35e12)  # weights without the input embeddings, KV cache
     assert by_hand < row
-    assert results["lowest_estimate_over_measured"]["value"] < 1 < results["highest_estimate_over_measured"]["value"]
+    assert results["lowest_estimate_over_measured"] < 1 < results["highest_estimate_over_measured"]
 
 
 def test_verdicts_and_where_they_flip():
-    verdicts, _ = run(CHAPTER)
+    verdicts, _ = CHAPTER.run()
     assert len(verdicts) == 29
-    found = {name: row["verdict"] for name, row in verdicts.items()}
+    found = CHAPTER.verdicts()
     assert found["serve-006"] == found["serve-008"] == found["serve-013"] == "holds if"
     assert found["serve-005"] == found["serve-017"] == "fails"
-    at = verdicts["serve-017"]["flips_at"]
-    assert at["parameter"] == "tokens_per_word"
-    sides = [run(CHAPTER, tokens_per_word=at["value"] * f)[0]["serve-017"]["verdict"] for f in (0.999, 1.001)]
-    assert sides == ["fails", "adds up"]  # the 1,000 words a minute are the article's own
+    assert CHAPTER.sides("serve-017", "tokens_per_word") == ["fails", "adds up"]  # the words a minute are the article's
     assert verdicts["serve-017"]["support"] == "own inputs"
-    at = verdicts["serve-001"]["flips_at"]
-    assert at["parameter"] == "dense_parameters"
-    sides = [run(CHAPTER, dense_parameters=at["value"] * f)[0]["serve-001"]["verdict"] for f in (0.999, 1.001)]
-    assert sides == ["fails", "holds if"]
+    assert CHAPTER.sides("serve-001", "dense_parameters") == ["fails", "holds if"]
 
 
 def test_the_overhead_of_a_library_exceeds_the_reading_only_where_many_cards_share_a_model():
-    row = run(CHAPTER)[0]["serve-011"]
+    row = CHAPTER.run()[0]["serve-011"]
     assert row["verdict"] == "holds if" and row["condition"] == "many cards share the model"
     weights = 2 * (12 * 44 * 6144**2 + 51200 * 6144)  # byte of the 20B
     more_ms = {1: 5609 - 560, 2: 3532 - 358, 4: 2438 - 248, 8: 2053 - 212}  # 180 tokens more
@@ -135,7 +110,7 @@ def test_the_overhead_of_a_library_exceeds_the_reading_only_where_many_cards_sha
 
 def test_talk_is_a_fixed_start_that_the_chapter_names_and_cites():
     """The bytes that a card sends grow 1.75-fold from two cards to eight; only the start makes it 1.03."""
-    row = run(CHAPTER)[0]["serve-028"]
+    row = CHAPTER.run()[0]["serve-028"]
     sent = {n: 2 * (n - 1) / n * 8 * 8192 * 2 / 450e9 for n in (2, 8)}  # s for a batch of 8 of Llama 3 70B
     assert sent[8] / sent[2] == pytest.approx(1.75)
     talk = {n: seconds + 2 * 3.6e-6 for n, seconds in sent.items()}
@@ -148,22 +123,16 @@ def test_talk_is_a_fixed_start_that_the_chapter_names_and_cites():
 
 
 def test_precision_decides_whether_a_trillion_keeps_up():
-    at = run(CHAPTER)[0]["serve-008"]["flips_at"]
+    at = CHAPTER.run()[0]["serve-008"]["flips_at"]
     assert at["parameter"] == "bytes per parameter" and BYTES["int4"] < at["value"] < BYTES["fp8"]
-    sides = {name: run(CHAPTER, weight_format=name)[0]["serve-008"]["verdict"] for name in BYTES}
+    sides = {name: CHAPTER.verdict("serve-008", weight_format=name) for name in BYTES}
     assert sides == {"bf16": "holds if", "fp8": "holds if", "int4": "fails"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"bandwidth_efficiency": 0.0}, "bandwidth_efficiency = 0.0 is not allowed: it must be above 0 and at most 1"),
-        ({"wall_gpus": 0}, "wall_gpus = 0 is not allowed: it must be at least 1 and at most 100000"),
-        ({"batch": 1.5}, "batch = '1.5' is not allowed: it must be a whole number (sequence)"),
-        ({"weight_format": "int3"}, "weight_format = 'int3' is not allowed: it must be one of"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"bandwidth_efficiency": 0.0}, "bandwidth_efficiency = 0.0 is not allowed: it must be above 0 and at most 1…"),
+    ({"wall_gpus": 0}, "wall_gpus = 0 is not allowed: it must be at least 1 and at most 100000…"),
+    ({"batch": 1.5}, "batch = '1.5' is not allowed: it must be a whole number (sequence)…"),
+    ({"weight_format": "int3"}, "weight_format = 'int3' is not allowed: it must be one of…"),
 )
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value).startswith(line) and "\n" not in str(error.value)

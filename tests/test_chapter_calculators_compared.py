@@ -2,39 +2,18 @@
 
 import csv
 import importlib.util
-from functools import cache
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, refuses
 
 from llm_economics import facts
 from llm_economics.facts import ROOT
-from llm_economics.formulas.elementwise import ParameterError
 
-CHAPTER = ROOT / "chapters/calculators-compared.ipynb"
-DEFAULTS = {
-    "flops_convention": "causal",
-    "mfu": 0.40,
-    "train_tokens": 15e12,
-    "bandwidth_efficiency": 0.70,
-    "link_latency_us": 3.0,
-    "explain_above": 0.05,
-}
-OTHERS = [
-    {},
-    {"flops_convention": "full_context", "mfu": 0.5, "bandwidth_efficiency": 0.9},
-    {"flops_convention": "weights", "train_tokens": 2e12, "link_latency_us": 10.0, "explain_above": 0.3},
-]
+CHAPTER = Chapter("calculators-compared")
 
 
-@cache
-def default_run():
-    return run(CHAPTER)[1]
-
-
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """Named results by formulas of this file's own: Llama 3 8B and 70B, Mixtral 8x7B and DeepSeek-V3 by their sizes."""
-    p = {**DEFAULTS, **changes}
     layers, hidden, heads, width, rows = 32, 4096, 32, 14336, 128256
     matrices = layers * (2 * hidden**2 + 2 * hidden * hidden // 4 + 3 * hidden * width) + hidden * rows
     keys = {"weights": 0, "causal": 2049 / 2, "full_context": 2048}[p["flops_convention"]]
@@ -62,42 +41,38 @@ def expected(**changes) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize("changes", OTHERS, ids=lambda changes: ",".join(changes) or "defaults")
-def test_results_are_those_of_a_count_by_hand(changes):
-    results = run(CHAPTER, **changes)[1] if changes else default_run()
-    for name, value in expected(**changes).items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+test_results_are_those_of_a_count_by_hand = equal(
+    CHAPTER,
+    expected,
+    dict(flops_convention="full_context", mfu=0.5, bandwidth_efficiency=0.9),
+    dict(flops_convention="weights", train_tokens=2e12, link_latency_us=10.0, explain_above=0.3),
+    apart=None,
+)
 
 
 def test_every_difference_is_rebuilt_at_any_threshold():
-    results = run(CHAPTER, explain_above=0.001)[1]
-    assert results["answers_to_counts_off"]["value"] > default_run()["answers_to_counts_off"]["value"]
-    for found in (results, default_run()):
-        assert found["worst_rebuilt"]["value"] < 2e-3
-        assert found["worst_rebuilt_flops"]["value"] < 2e-3
+    strict, default = CHAPTER.results(explain_above=0.001), CHAPTER.results()
+    assert strict["answers_to_counts_off"] > default["answers_to_counts_off"]
+    for found in (strict, default):
+        assert found["worst_rebuilt"] < 2e-3
+        assert found["worst_rebuilt_flops"] < 2e-3
 
 
 def test_the_estimate_meets_the_measurement_where_it_says():
-    edge = default_run()["efficiency_that_hits_batch_64"]["value"]
+    edge = CHAPTER.results()["efficiency_that_hits_batch_64"]
     steps = facts.load("decode_step_timings")
     steps = steps[(steps.model == "meta-llama/Meta-Llama-3.1-70B") & (steps.batch == 64) & (steps.context == 2048)]
-    slow = run(CHAPTER, bandwidth_efficiency=edge * 0.99)[1]["estimate_ms_64"]["value"]
-    fast = run(CHAPTER, bandwidth_efficiency=edge * 1.01)[1]["estimate_ms_64"]["value"]
+    slow = CHAPTER.results(bandwidth_efficiency=edge * 0.99)["estimate_ms_64"]
+    fast = CHAPTER.results(bandwidth_efficiency=edge * 1.01)["estimate_ms_64"]
     assert fast < steps.tpot_ms.median() < slow
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "line"),
-    [
-        ("mfu", 1.2, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
-        ("flops_convention", "all", "flops_convention = 'all' is not allowed"),
-        ("link_latency_us", -1.0, "link_latency_us = -1.0 is not allowed"),
-    ],
+test_a_bad_value_stops_with_one_line = refuses(
+    CHAPTER,
+    ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
+    ({"flops_convention": "all"}, "flops_convention = 'all' is not allowed…"),
+    ({"link_latency_us": -1.0}, "link_latency_us = -1.0 is not allowed…"),
 )
-def test_a_bad_value_stops_with_one_line(name, value, line):
-    with pytest.raises(ParameterError) as stopped:
-        run(CHAPTER, **{name: value})
-    assert line in str(stopped.value) and "\n" not in str(stopped.value)
 
 
 # --- the stored answers
@@ -124,7 +99,7 @@ def test_each_calculator_was_asked_every_question():
 
 
 def test_explanations_say_what_the_numbers_say():
-    ours, rows = expected(), answers()
+    ours, rows = expected(CHAPTER.defaults), answers()
     exact = {
         "parameters": ours["parameters_mixtral"],
         "active-parameters": ours["active_parameters_mixtral"],
@@ -142,7 +117,7 @@ def test_explanations_say_what_the_numbers_say():
 
 def test_the_counter_of_pytorch_agrees_to_the_last_flop():
     rows = answers().query('way == "PyTorch\'s counter"')
-    assert rows.value.item() == expected(flops_convention="full_context")["forward_flops_8b"]
+    assert rows.value.item() == expected({**CHAPTER.defaults, "flops_convention": "full_context"})["forward_flops_8b"]
 
 
 def test_the_stored_timings_are_those_of_the_other_file():

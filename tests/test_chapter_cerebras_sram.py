@@ -1,44 +1,20 @@
 """The chapter under other assumptions, each result held against the library called directly."""
 
 import math
-from functools import cache
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, flips, refuses
 
 from llm_economics import facts
-from llm_economics.facts import ROOT
 from llm_economics.formulas import cost, services, serving
-from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Link, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
 
-CHAPTER = ROOT / "chapters/cerebras-sram.ipynb"
-DEFAULTS = {
-    "weight_format": "bf16",
-    "context_tokens": 8192,
-    "batch": 1,
-    "gpu_tokens_per_second": 90.0,
-    "h100_bandwidth_tb_per_s": 3.35,
-    "small_chip_mb": 230.0,
-    "wafer_usd": 1.5e6,
-    "h100_usd_per_hour": 2.00,
-}
-OTHERS = [
-    {},
-    {"weight_format": "fp8", "context_tokens": 2048, "batch": 100, "wafer_usd": 2.5e6},
-    {"context_tokens": 32768, "batch": 20, "h100_bandwidth_tb_per_s": 3.0, "wafer_usd": 1e6, "h100_usd_per_hour": 5.0},
-]
+CHAPTER = Chapter("cerebras-sram")
 
 
-@cache
-def default_run():
-    return run(CHAPTER)
-
-
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """The named results, from the library and from data alone."""
-    p = {**DEFAULTS, **changes}
     kv = {"8B": 131072, "20B": 131072, "70B": 327680, "405B": 516096}
     parameters = {"8B": 8030261248, "20B": 20e9, "70B": 70553706496, "405B": 405853388800}
     unread = {"8B": 128256 * 4096, "70B": 128256 * 8192}  # one row of the embedding table is looked up
@@ -99,48 +75,34 @@ def expected(**changes) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("changes", OTHERS, ids=["defaults", "8 bits, short contexts", "long contexts"])
-def test_results_equal_the_library(changes):
-    _, results = run(CHAPTER, **changes) if changes else default_run()
-    wanted = expected(**changes)
-    assert set(results) == set(wanted)
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
-
-
-def test_every_claim_of_the_chapter_has_a_verdict():
-    verdicts, _ = default_run()
-    claims = facts.load("claims")
-    assert set(verdicts) == set(claims[claims.chapter == "cerebras-sram"].id)
-
-
-@pytest.mark.parametrize(
-    ("claim", "parameter", "below", "above"),
-    [
-        ("cerebras-001", "gpu_tokens_per_second", "holds if", "fails"),
-        ("cerebras-019", "h100_bandwidth_tb_per_s", "fails", "holds if"),
-        ("cerebras-027", "h100_bandwidth_tb_per_s", "holds", "fails"),
-        ("cerebras-029", "small_chip_mb", "holds if", "fails"),
-        ("cerebras-040", "h100_usd_per_hour", "fails", "holds"),
-    ],
+test_results_equal_the_library = equal(
+    CHAPTER,
+    expected,
+    dict(weight_format="fp8", context_tokens=2048, batch=100, wafer_usd=2.5e6),
+    dict(context_tokens=32768, batch=20, h100_bandwidth_tb_per_s=3.0, wafer_usd=1e6, h100_usd_per_hour=5.0),
 )
-def test_verdicts_flip_where_the_chapter_says(claim, parameter, below, above):
-    edge = default_run()[0][claim]["flips_at"]
-    assert edge["parameter"] == parameter
-    for factor, wanted in ((1 - 1e-4, below), (1 + 1e-4, above)):
-        assert run(CHAPTER, **{parameter: edge["value"] * factor})[0][claim]["verdict"] == wanted
+
+
+test_verdicts_flip_where_they_say = flips(
+    CHAPTER,
+    ("cerebras-001", "gpu_tokens_per_second", "holds if", "fails"),
+    ("cerebras-019", "h100_bandwidth_tb_per_s", "fails", "holds if"),
+    ("cerebras-027", "h100_bandwidth_tb_per_s", "holds", "fails"),
+    ("cerebras-029", "small_chip_mb", "holds if", "fails"),
+    ("cerebras-040", "h100_usd_per_hour", "fails", "holds"),
+)
 
 
 def test_eight_bits_make_at_least_four_wafers_fall():
-    assert default_run()[0]["cerebras-034"]["verdict"] == "holds"
-    assert run(CHAPTER, weight_format="fp8")[0]["cerebras-034"]["verdict"] == "fails"
-    assert default_run()[0]["cerebras-016"]["verdict"] == "holds if"
-    assert run(CHAPTER, batch=2)[0]["cerebras-016"]["verdict"] == "fails"
+    assert CHAPTER.verdict("cerebras-034") == "holds"
+    assert CHAPTER.verdict("cerebras-034", weight_format="fp8") == "fails"
+    assert CHAPTER.verdict("cerebras-016") == "holds if"
+    assert CHAPTER.verdict("cerebras-016", batch=2) == "fails"
 
 
 def test_the_latency_of_a_layer_is_net_for_all_three_models():
     """By hand: bytes ÷ 21 PB/s, FLOP ÷ 15 PFLOP/s and crossings at 150 GB/s, taken off the time of a token."""
-    _, results = default_run()
+    results = CHAPTER.results()
     models = {  # parameters read, KV bytes a token, layers, width, wafers, tokens per second
         "_8b": (8030261248 - 128256 * 4096, 131072, 32, 4096, 1, 1800),
         "": (70553706496 - 128256 * 8192, 327680, 80, 8192, 4, 450),
@@ -150,63 +112,35 @@ def test_the_latency_of_a_layer_is_net_for_all_three_models():
         memory = (2 * read + kv * 8192) / 21e15
         compute = (2 * read + 4 * 8192 * layers * width) / 15e15  # attention: two products with each key's head
         known = memory + compute + (wafers - 1) * 2 * width / 150e9
-        net = results[f"unexplained_per_layer{name}"]["value"]
+        net = results[f"unexplained_per_layer{name}"]
         assert net == pytest.approx(1e6 * (1 / speed - known) / layers, rel=1e-3), name
         assert net < 1e6 / speed / layers
-    assert results["explained_share_405b"]["value"] > 10 * results["explained_share_70b"]["value"]
+    assert results["explained_share_405b"] > 10 * results["explained_share_70b"]
 
 
 def test_small_chips_are_named_as_the_assumption():
     groq = facts.fact("cerebras_groq", "LPU_v1_sram", "MB")
-    assert groq == DEFAULTS["small_chip_mb"]
-    claim = default_run()[0]["cerebras-029"]
+    assert groq == CHAPTER.defaults["small_chip_mb"]
+    claim = CHAPTER.run()[0]["cerebras-029"]
     assert claim["verdict"] == "holds if" and "one like Groq's" in claim["condition"]
     assert claim["computed_value"] == pytest.approx(44e9 / (groq * 1e6), rel=1e-5)
     for mb, wanted in ((200.0, "fails"), (209.0, "fails"), (210.0, "holds if"), (231.0, "holds if"), (232.0, "fails")):
-        assert run(CHAPTER, small_chip_mb=mb)[0]["cerebras-029"]["verdict"] == wanted, mb
+        assert CHAPTER.verdict("cerebras-029", small_chip_mb=mb) == wanted, mb
 
 
 def test_memory_on_a_gpu_is_compared_in_decimal_megabytes():
-    claim = default_run()[0]["cerebras-017"]
+    claim = CHAPTER.run()[0]["cerebras-017"]
     mebibytes = 50 + 2 * 132 * 256 / 1024
     assert claim["computed_value"] == pytest.approx(mebibytes * 1024 * 1024 / 1e6, rel=1e-5)
     assert "116 MiB or 122 MB" in claim["reason"]
-    assert f"of an H100 {44e9 / (mebibytes * 1024**2):.3g}" in default_run()[0]["cerebras-029"]["reason"]
+    assert f"of an H100 {44e9 / (mebibytes * 1024**2):.3g}" in CHAPTER.run()[0]["cerebras-029"]["reason"]
 
 
-CHANGED = {
-    "weight_format": "fp8",
-    "context_tokens": 2048,
-    "batch": 40,
-    "gpu_tokens_per_second": 131.0,
-    "h100_bandwidth_tb_per_s": 3.0,
-    "small_chip_mb": 200.0,
-    "wafer_usd": 2.5e6,
-    "h100_usd_per_hour": 6.0,
-}
-
-
-@pytest.mark.parametrize("name", CHANGED)
-def test_every_parameter_matters(name):
-    def outcome(**parameters):
-        verdicts, results = run(CHAPTER, **parameters) if parameters else default_run()
-        return {i: v["computed_value"] for i, v in verdicts.items()}, {i: r["value"] for i, r in results.items()}
-
-    assert set(CHANGED) == set(DEFAULTS)
-    assert outcome(**{name: CHANGED[name]}) != outcome()
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        ({"batch": 0}, "batch = 0 is not allowed"),
-        ({"context_tokens": 1.5}, "context_tokens = '1.5' is not allowed"),
-        ({"weight_format": "int7"}, "weight_format = 'int7' is not allowed"),
-        ({"wafer_usd": -1.0}, "wafer_usd = -1.0 is not allowed"),
-        ({"h100_bandwidth_tb_per_s": 0.0}, "h100_bandwidth_tb_per_s = 0.0 is not allowed"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"batch": 0}, "batch = 0 is not allowed…"),
+    ({"context_tokens": 1.5}, "context_tokens = '1.5' is not allowed…"),
+    ({"weight_format": "int7"}, "weight_format = 'int7' is not allowed…"),
+    ({"wafer_usd": -1.0}, "wafer_usd = -1.0 is not allowed…"),
+    ({"h100_bandwidth_tb_per_s": 0.0}, "h100_bandwidth_tb_per_s = 0.0 is not allowed…"),
 )
-def test_bad_parameters_stop_with_one_line(bad, message):
-    with pytest.raises(ParameterError, match=message) as stopped:
-        run(CHAPTER, **bad)
-    assert "\n" not in str(stopped.value)

@@ -6,27 +6,15 @@ from itertools import combinations
 from math import comb
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, refuses
 
-from llm_economics.facts import ROOT
 from llm_economics.formulas import routing
-from llm_economics.formulas.elementwise import ParameterError
 
-CHAPTER = ROOT / "chapters/expert-routing.ipynb"
-DEFAULTS = {
-    "gpt4_experts": 16,
-    "gpt4_experts_per_token": 2,
-    "gpt4_expert_parameters": 111e9,
-    "gpt4_shared_parameters": 55e9,
-    "routed_tokens": 8,
-    "large_batch_tokens": 4000,
-    "precision": "bf16",
-}
+CHAPTER = Chapter("expert-routing")
 
 
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """Named results from closed forms."""
-    p = {**DEFAULTS, **changes}
     experts, per, tokens = p["gpt4_experts"], p["gpt4_experts_per_token"], p["routed_tokens"]
     size = {"bf16": 2, "fp8": 1}[p["precision"]]
     distinct = experts * (1 - (1 - per / experts) ** tokens)
@@ -51,19 +39,13 @@ def expected(**changes) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"gpt4_experts": 64, "routed_tokens": 12},
-        {"gpt4_experts_per_token": 4, "precision": "fp8", "routed_tokens": 4},
-    ],
-    ids=["defaults", "64 experts", "four of 16, fp8"],
+test_results_equal_closed_forms = equal(
+    CHAPTER,
+    expected,
+    dict(gpt4_experts=64, routed_tokens=12),
+    dict(gpt4_experts_per_token=4, precision="fp8", routed_tokens=4),
+    apart=None,
 )
-def test_results_equal_closed_forms(changes):
-    _, results = run(CHAPTER, **changes)
-    for name, value in expected(**changes).items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
 
 
 def test_the_table_of_cuts_counts_the_shared_part():
@@ -76,7 +58,7 @@ def test_the_table_of_cuts_counts_the_shared_part():
         touched = experts * (1 - (1 - chosen / experts) ** 8)
         filled = balance * 2 * (experts * each + 55) / (2 * (chosen * each + 55))
         wanted.append([2 * (touched * each + 55) / 1e3, filled])
-    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    cells = json.loads(CHAPTER.path.read_text(encoding="utf-8"))["cells"]
     (cell,) = (cell for cell in cells if "".join(cell["source"]) == "table(compare)")
     rows = re.findall(r"<tr>(.*?)</tr>", "".join(cell["outputs"][0]["data"]["text/html"]), re.S)
     shown = [re.findall(r"<td>(.*?)</td>", row) for row in rows]
@@ -94,16 +76,16 @@ def test_the_even_outcome_by_counting():
     ways = 1
     for left in range(16, 0, -2):
         ways *= comb(left, 2)
-    _, results = run(CHAPTER)
-    assert results["even_probability"]["value"] == pytest.approx(ways / comb(16, 2) ** 8, rel=1e-12)
+    results = CHAPTER.results()
+    assert results["even_probability"] == pytest.approx(ways / comb(16, 2) ** 8, rel=1e-12)
 
 
 def test_eight_four_one_and_none_side_by_side_by_counting():
     # one expert is in all 8 pairs, so the partners decide: 8 throws at 15 of them, one hit exactly 4 times,
     # another once; the rest may see two or three of the four that are left
     ways = 16 * 15 * comb(8, 4) * (14**4 - sum_without_a_single(14, 4))
-    _, results = run(CHAPTER)
-    assert results["lopsided_probability"]["value"] == pytest.approx(ways / comb(16, 2) ** 8, rel=1e-12)
+    results = CHAPTER.results()
+    assert results["lopsided_probability"] == pytest.approx(ways / comb(16, 2) ** 8, rel=1e-12)
 
 
 def sum_without_a_single(partners: int, throws: int) -> int:
@@ -114,21 +96,21 @@ def sum_without_a_single(partners: int, throws: int) -> int:
 
 def test_the_variation_of_a_step_by_brute_force():
     # the variance of the distinct experts over all picks of 3 tokens among 4 experts, two each
-    _, results = run(CHAPTER, gpt4_experts=4, routed_tokens=3)
+    results = CHAPTER.results(gpt4_experts=4, routed_tokens=3)
     pairs = list(combinations(range(4), 2))
     touched = [len(set().union(*picks)) for picks in product3(pairs)]
     mean = sum(touched) / len(touched)
     deviation = (sum((d - mean) ** 2 for d in touched) / len(touched)) ** 0.5
     alike = deviation * 111 / (mean * 111 + 55)
-    assert results["step_variation_alike"]["value"] == pytest.approx(alike, rel=1e-9)
-    assert results["step_variation"]["value"] == pytest.approx(alike / 120**0.5, rel=1e-9)
+    assert results["step_variation_alike"] == pytest.approx(alike, rel=1e-9)
+    assert results["step_variation"] == pytest.approx(alike / 120**0.5, rel=1e-9)
 
 
 def test_the_busiest_expert_by_brute_force():
-    _, results = run(CHAPTER, gpt4_experts=4, routed_tokens=3)
+    results = CHAPTER.results(gpt4_experts=4, routed_tokens=3)
     pairs = list(combinations(range(4), 2))
     loads = [max(sum(e in pick for pick in picks) for e in range(4)) for picks in product3(pairs)]
-    assert results["mean_busiest"]["value"] == pytest.approx(sum(loads) / len(loads), rel=1e-12)
+    assert results["mean_busiest"] == pytest.approx(sum(loads) / len(loads), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +123,7 @@ def test_the_busiest_expert_by_brute_force():
     ids=["one token", "all experts for each token", "one expert"],
 )
 def test_where_routing_chooses_nothing_a_step_is_steady_and_nothing_is_lost(changes, touched):
-    verdicts, results = run(CHAPTER, **changes)
+    verdicts, results = CHAPTER.run(**changes)
     assert results["distinct_experts"]["value"] == pytest.approx(touched)
     assert results["step_variation"]["value"] == pytest.approx(0, abs=1e-6)
     assert results["utilisation_left"]["value"] == pytest.approx(1)
@@ -153,32 +135,24 @@ def product3(items):
 
 
 def test_verdicts_and_where_they_flip():
-    verdicts, _ = run(CHAPTER)
+    verdicts, _ = CHAPTER.run()
     assert len(verdicts) == 7
     assert (verdicts["serve-034"]["verdict"], verdicts["serve-039"]["verdict"]) == ("holds", "adds up")
-    assert run(CHAPTER, routed_tokens=9)[0]["serve-034"]["verdict"] == "fails"
+    assert CHAPTER.verdict("serve-034", routed_tokens=9) == "fails"
     assert verdicts["serve-015"]["verdict"] == "holds if"
-    at = verdicts["serve-039"]["flips_at"]
-    assert at["parameter"] == "large_batch_tokens" and at["value"] == pytest.approx(4080)
+    assert verdicts["serve-039"]["flips_at"]["value"] == pytest.approx(4080)
+    assert CHAPTER.sides("serve-039", "large_batch_tokens") == ["adds up", "fails"]
     assert verdicts["serve-036"]["verdict"] == "fails"
     edge = verdicts["serve-015"]["flips_at"]
     assert edge["parameter"] == "routed_tokens" and 2 < edge["value"] < 3
-    two, three = (run(CHAPTER, routed_tokens=n)[0] for n in (2, 3))
+    two, three = (CHAPTER.run(routed_tokens=n)[0] for n in (2, 3))
     assert (two["serve-015"]["verdict"], three["serve-015"]["verdict"]) == ("fails", "holds if")
     assert {i for i in two if two[i]["verdict"] != verdicts[i]["verdict"]} == {"serve-015", "serve-034", "serve-035"}
-    sides = [run(CHAPTER, large_batch_tokens=n)[0]["serve-039"]["verdict"] for n in (4079, 4081)]
-    assert sides == ["adds up", "fails"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"gpt4_experts": 0}, "gpt4_experts = 0 is not allowed: it must be at least 1"),
-        ({"gpt4_experts_per_token": 17}, "experts_per_token = 17 is not allowed"),
-        ({"routed_tokens": 0}, "routed_tokens = 0 is not allowed: it must be at least 1 and at most 16"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"gpt4_experts": 0}, "gpt4_experts = 0 is not allowed: it must be at least 1…"),
+    ({"gpt4_experts_per_token": 17}, "experts_per_token = 17 is not allowed…"),
+    ({"routed_tokens": 0}, "routed_tokens = 0 is not allowed: it must be at least 1 and at most 16…"),
 )
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value).startswith(line) and "\n" not in str(error.value)

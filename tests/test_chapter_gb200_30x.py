@@ -7,27 +7,15 @@ from math import ceil, gcd, log
 
 import numpy as np
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, flips, refuses
 
 from llm_economics import facts
 from llm_economics.evidence import calibration, search
-from llm_economics.facts import ROOT
 from llm_economics.formulas import services, serving
-from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Accelerator, Link, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
 
-CHAPTER = ROOT / "chapters/gb200-30x.ipynb"
-DEFAULTS = {
-    "tpot_limit_ms": 50.0,
-    "ttft_limit_s": 5.0,
-    "prompt_tokens": 32768,
-    "output_tokens": 1024,
-    "mfu": 0.40,
-    "bandwidth_efficiency": 0.70,
-    "h100_usd_per_hour": 2.00,
-    "gb200_usd_per_hour": 3.30,
-}
+CHAPTER = Chapter("gb200-30x")
 H100, GB200 = facts.accelerator("H100"), facts.accelerator("GB200")
 H100_BYTES, GB200_BYTES = 80 * 2**30, 189471 * 2**20  # the second as nvidia-smi reports it
 NEAR_S, FAR_S = (3.6 + 14 * 0.47) / 2 * 1e-6, (8.4 + 9.6) * 1e-6
@@ -38,7 +26,7 @@ BATCHES = search.batch_grid(8192, 1.3)
 
 @cache
 def chapter(**changes) -> tuple[dict, dict]:
-    return run(CHAPTER, **changes)
+    return CHAPTER.run(**changes)
 
 
 def model(precision: str) -> serving.ServedModel:
@@ -195,9 +183,8 @@ def tokens_of_a_service(p: dict, chip: Accelerator, domain: int, counts: tuple, 
     return min(found)[1]
 
 
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """The named results, from the library and from data alone."""
-    p = {**DEFAULTS, **changes}
     rack, best, boxed = by_hand(p, RACK, "fp4"), by_hand(p, H100S, "fp8"), by_hand(p, H100S, "fp8", True)
     slow = {"overhead_per_layer_s": calibration.fitted().layer_s + calibration.fitted().expert_layer_s}
     at, highest = thirty(frontier(p, RACK, "fp4"), frontier(p, H100S, "fp8"))
@@ -232,29 +219,19 @@ def expected(**changes) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"prompt_tokens": 8192, "output_tokens": 512, "tpot_limit_ms": 100.0, "mfu": 0.5, "bandwidth_efficiency": 0.8},
-        {"tpot_limit_ms": 33.0, "ttft_limit_s": 4.0, "h100_usd_per_hour": 1.69, "gb200_usd_per_hour": 2.75},
-    ],
-    ids=["defaults", "short prompts, patient users", "hasty users, other prices"],
+test_results_equal_the_library = equal(
+    CHAPTER,
+    expected,
+    dict(prompt_tokens=8192, output_tokens=512, tpot_limit_ms=100.0, mfu=0.5, bandwidth_efficiency=0.8),
+    dict(tpot_limit_ms=33.0, ttft_limit_s=4.0, h100_usd_per_hour=1.69, gb200_usd_per_hour=2.75),
 )
-def test_results_equal_the_library(changes):
-    _, results = chapter(**changes)
-    wanted = expected(**changes)
-    assert set(results) == set(wanted)
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
 
 
-@pytest.mark.parametrize(("claim", "inside"), [("gb200-005", "holds"), ("gb200-007", "holds if")])
-def test_verdicts_flip_where_they_say(claim, inside):
-    edge = chapter()[0][claim]["flips_at"]
-    assert edge["parameter"] == "gb200_usd_per_hour"
-    assert chapter(gb200_usd_per_hour=0.999 * edge["value"])[0][claim]["verdict"] == inside
-    assert chapter(gb200_usd_per_hour=1.001 * edge["value"])[0][claim]["verdict"] == "fails"
+test_verdicts_flip_where_they_say = flips(
+    CHAPTER,
+    ("gb200-005", "gb200_usd_per_hour", "holds", "fails"),
+    ("gb200-007", "gb200_usd_per_hour", "holds if", "fails"),
+)
 
 
 def test_verdicts_at_the_defaults():
@@ -269,7 +246,7 @@ def test_verdicts_at_the_defaults():
     ]
     assert verdicts["gb200-008"]["verdict"] == "cannot be tested"
     assert results["boxed_all_experts_ms"]["value"] > 50 > results["spread_all_experts_ms"]["value"]
-    boxes, best = (frontier(DEFAULTS, H100S, "fp8", boxed).columns for boxed in (True, False))
+    boxes, best = (frontier(CHAPTER.defaults, H100S, "fp8", boxed).columns for boxed in (True, False))
     stop = [1e3 * found["tpot_s"][0] for found in (boxes, best)]
     rates = [found["tokens_per_second_per_accelerator"] for found in (boxes, best)]
     half = [
@@ -325,26 +302,19 @@ def test_degrees_that_are_no_powers_of_two_and_finer_batches_change_little():
     for machine, precision in ((RACK, "fp4"), (H100S, "fp8")):
         work = search.Workload(32768, 1024)
         every = search.search({precision: model(precision)}, machine, work, search.Limits(max_ttft_s=5.0))
-        assert frontier(DEFAULTS, machine, precision).throughput(0.05) == pytest.approx(
+        assert frontier(CHAPTER.defaults, machine, precision).throughput(0.05) == pytest.approx(
             every.throughput(0.05), rel=0.03
         )
 
 
-@pytest.mark.parametrize(
-    ("changes", "start"),
-    [
-        ({"tpot_limit_ms": 0.0}, "tpot_limit_ms = "),
-        ({"tpot_limit_ms": 15.0}, "no feasible configuration of GPT-MoE-1.8T on boxes of eight H100s: TPOT: "),
-        ({"ttft_limit_s": 1.0}, "no feasible configuration of GPT-MoE-1.8T on "),
-        ({"prompt_tokens": 0}, "prompt_tokens = "),
-        ({"output_tokens": 1.5}, "output_tokens = "),
-        ({"h100_usd_per_hour": 0.0}, "h100_usd_per_hour = "),
-        ({"gb200_usd_per_hour": -1.0}, "gb200_usd_per_hour = "),
-        ({"bandwidth_efficiency": 1.2}, "bandwidth_efficiency = "),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"tpot_limit_ms": 0.0}, "tpot_limit_ms = …"),
+    ({"tpot_limit_ms": 15.0}, "no feasible configuration of GPT-MoE-1.8T on boxes of eight H100s: TPOT: …"),
+    ({"ttft_limit_s": 1.0}, "no feasible configuration of GPT-MoE-1.8T on …"),
+    ({"prompt_tokens": 0}, "prompt_tokens = …"),
+    ({"output_tokens": 1.5}, "output_tokens = …"),
+    ({"h100_usd_per_hour": 0.0}, "h100_usd_per_hour = …"),
+    ({"gb200_usd_per_hour": -1.0}, "gb200_usd_per_hour = …"),
+    ({"bandwidth_efficiency": 1.2}, "bandwidth_efficiency = …"),
 )
-def test_bad_values_stop_with_one_line(changes, start):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value).startswith(start)
-    assert "\n" not in str(error.value)

@@ -3,22 +3,12 @@
 import math
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, flips, refuses
 
 from llm_economics import facts
-from llm_economics.facts import ROOT
 from llm_economics.formulas import architecture
-from llm_economics.formulas.elementwise import ParameterError
 
-CHAPTER = ROOT / "chapters/gpt4-parameters-and-flops.ipynb"
-DEFAULTS = {
-    "gpt4_experts": 16,
-    "gpt4_experts_per_token": 2,
-    "gpt4_expert_parameters": 111e9,
-    "gpt4_shared_parameters": 55e9,
-    "gpt4_layers": 120,
-    "gpt4_train_tokens": 13e12,
-}
+CHAPTER = Chapter("gpt4-parameters-and-flops")
 PEAK = 128 * facts.accelerator("A100").peak("bf16")
 
 
@@ -36,9 +26,8 @@ def deepseek_v3_flop() -> float:
     return 2.0 * (61 * attention + 3 * 3 * d * 18432 + 58 * experts + 129280 * d)
 
 
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """The named results, from the library and from data alone."""
-    p = {**DEFAULTS, **changes}
     layers, expert, shared = p["gpt4_layers"], p["gpt4_expert_parameters"], p["gpt4_shared_parameters"]
     total = p["gpt4_experts"] * expert + shared
     active = p["gpt4_experts_per_token"] * expert + shared
@@ -78,85 +67,73 @@ def expected(**changes) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"gpt4_experts": 8, "gpt4_expert_parameters": 220e9},
-        {"gpt4_experts_per_token": 4, "gpt4_shared_parameters": 30e9, "gpt4_train_tokens": 10e12, "gpt4_layers": 96},
-    ],
-    ids=["defaults", "eight of 220 billion", "four experts per token"],
+test_results_equal_the_library = equal(
+    CHAPTER,
+    expected,
+    dict(gpt4_experts=8, gpt4_expert_parameters=220e9),
+    dict(gpt4_experts_per_token=4, gpt4_shared_parameters=30e9, gpt4_train_tokens=10e12, gpt4_layers=96),
 )
-def test_results_equal_the_library(changes):
-    _, results = run(CHAPTER, **changes)
-    wanted = expected(**changes)
-    assert set(results) == set(wanted)
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
 
 
 def test_the_numbers_of_the_argument():
-    verdicts, results = run(CHAPTER)
-    assert len(verdicts) == 28
-    assert results["total_parameters"]["value"] == 1.831e12
-    assert results["active_parameters"]["value"] == 277e9
-    assert results["community_4x8b_total"]["value"] == pytest.approx(24.9e9, rel=2e-3)
-    found = {name: row["verdict"] for name, row in verdicts.items()}
+    results = CHAPTER.results()
+    assert results["total_parameters"] == 1.831e12
+    assert results["active_parameters"] == 277e9
+    assert results["community_4x8b_total"] == pytest.approx(24.9e9, rel=2e-3)
+    found = CHAPTER.verdicts()
+    assert len(found) == 28
     assert found["gpt4-013"] == found["gpt4-015"] == "unit slip"
     assert found["gpt4-003"] == found["gpt4-004"] == found["gpt4-012"] == "adds up"
     assert found["gpt4-001"] == found["gpt4-033"] == found["gpt4-040"] == found["gpt4-042"] == "holds if"
-    low, high = results["widths_that_print_both"]["value"]
+    low, high = results["widths_that_print_both"]
     assert low < 10752 < high and not [d for d in range(128, 20000, 128) if low <= d < high and d != 10752]
 
 
 def test_less_work_is_the_ratio_of_the_work_column():
-    page = CHAPTER.read_text(encoding="utf-8")
+    page = CHAPTER.path.read_text(encoding="utf-8")
     assert deepseek_v3_flop() == pytest.approx(73.2e9, rel=1e-3)
     assert f"{554e9 / deepseek_v3_flop():.2f} times less work for a token" in page
 
 
 def test_the_mixture_weighs_what_its_files_weigh():
     files = facts.fact("gpt4_context", "mixture_4x8b_weights", "GB")
-    assert run(CHAPTER)[1]["community_4x8b_total"]["value"] * 2 / 1e9 == pytest.approx(files, abs=0.03)
+    assert CHAPTER.results()["community_4x8b_total"] * 2 / 1e9 == pytest.approx(files, abs=0.03)
 
 
 def test_more_experts_help_less_the_larger_the_model():
-    small, large = (run(CHAPTER, gpt4_expert_parameters=size)[1] for size in (1e9, 400e9))
+    small, large = (CHAPTER.run(gpt4_expert_parameters=size)[1] for size in (1e9, 400e9))
     name = "loss_saved_by_64_experts_gpt4"
     assert small[name]["value"] > large[name]["value"] > 0
-    assert run(CHAPTER, gpt4_expert_parameters=500e9)[1][name]["value"] < 0
+    assert CHAPTER.results(gpt4_expert_parameters=500e9)[name] < 0
 
 
 def test_the_other_rumour_flips_the_active_count():
-    verdicts, _ = run(CHAPTER, gpt4_experts=8, gpt4_expert_parameters=220e9)
+    verdicts, _ = CHAPTER.run(gpt4_experts=8, gpt4_expert_parameters=220e9)
     assert verdicts["gpt4-004"]["verdict"] == "adds up"
     assert verdicts["gpt4-012"]["verdict"] == "fails"
     assert verdicts["gpt4-013"]["verdict"] == "fails"
 
 
-@pytest.mark.parametrize("claim", ["gpt4-001", "gpt4-003", "gpt4-004", "gpt4-012", "gpt4-013"])
-def test_verdicts_flip_where_they_say(claim):
-    at = run(CHAPTER)[0][claim]["flips_at"]
-    sides = [run(CHAPTER, **{at["parameter"]: at["value"] * f})[0][claim]["verdict"] for f in (0.9999, 1.0001)]
-    assert len(set(sides)) == 2, sides
+test_verdicts_flip_where_they_say = flips(
+    CHAPTER,
+    ("gpt4-001", "gpt4_train_tokens", "fails", "holds if"),
+    ("gpt4-003", "gpt4_expert_parameters", "fails", "adds up"),
+    ("gpt4-004", "gpt4_expert_parameters", "adds up", "fails"),
+    ("gpt4-012", "gpt4_expert_parameters", "fails", "adds up"),
+    ("gpt4-013", "gpt4_expert_parameters", "fails", "unit slip"),
+)
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"gpt4_experts": 0}, "gpt4_experts = 0 is not allowed: it must be at least 1 and at most 100000"),
-        (
-            {"gpt4_experts_per_token": 17},
-            "gpt4_experts_per_token = 17 is not allowed: it must be at most gpt4_experts = 16",
-        ),
-        ({"gpt4_layers": 0}, "gpt4_layers = 0 is not allowed: it must be at least 1 and at most 10000"),
-        (
-            {"gpt4_shared_parameters": -1.0},
-            "gpt4_shared_parameters = -1.0 is not allowed: it must be above 0 and at most 1e+13",
-        ),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"gpt4_experts": 0}, "gpt4_experts = 0 is not allowed: it must be at least 1 and at most 100000"),
+    (
+        {"gpt4_experts_per_token": 17},
+        "gpt4_experts_per_token = 17 is not allowed: it must be at most gpt4_experts = 16",
+    ),
+    ({"gpt4_layers": 0}, "gpt4_layers = 0 is not allowed: it must be at least 1 and at most 10000"),
+    (
+        {"gpt4_shared_parameters": -1.0},
+        "gpt4_shared_parameters = -1.0 is not allowed: it must be above 0 and at most 1e+13",
+    ),
 )  # fmt: skip
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value) == line

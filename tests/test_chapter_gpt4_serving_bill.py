@@ -1,24 +1,11 @@
 """The chapter under other assumptions, each result held against arithmetic done by hand."""
 
-import json
-
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, refuses
 
-from llm_economics.facts import ROOT, accelerator
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.facts import accelerator
 
-CHAPTER = ROOT / "chapters/gpt4-serving-bill.ipynb"
-DEFAULTS = {
-    "pipeline_stages": 16,
-    "serving_batch": 4000,
-    "serving_mfu": 0.10,
-    "h100_serving_mfu": 0.15,
-    "weight_format": "bf16",
-    "bandwidth_efficiency": 0.70,
-    "a100_usd_per_hour": 1.00,
-    "h100_usd_per_hour": 2.00,
-}
+CHAPTER = Chapter("gpt4-serving-bill")
 ACTIVE, SHARED, EXPERT = 277e9, 55e9, 111e9
 
 
@@ -33,23 +20,13 @@ def user_speed(p, batch, stages=None, efficiency=1.0, card="A100 40GB") -> float
     return 1 / max(memory, micro * 2 * ACTIVE / (8 * chip.peak("bf16")))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"serving_mfu": 0.3, "a100_usd_per_hour": 4.1, "serving_batch": 500, "bandwidth_efficiency": 0.5},
-        {"weight_format": "fp8", "pipeline_stages": 8, "h100_usd_per_hour": 3.0},
-    ],
-    ids=["defaults", "busier and dearer", "half the cards, fp8"],
-)
-def test_results_equal_arithmetic_by_hand(changes):
-    p = {**DEFAULTS, **changes}
-    _, results = run(CHAPTER, **changes)
+def expected(p: dict) -> dict[str, float]:
+    """The named results by hand."""
     hourly = p["a100_usd_per_hour"]
     floor = hourly / 3600 / (312e12 / (2 * ACTIVE)) * 1000
     rent = 128 * hourly / 3600 / 0.0049 * 1000
     by_bandwidth = user_speed(p, p["serving_batch"], 16, p["bandwidth_efficiency"]) * p["serving_batch"]
-    wanted = {
+    return {
         "floor_cents_a100": 100 * floor,
         "likely_cents_a100": 100 * floor / p["serving_mfu"],
         "peak_share_if_cents": floor / 0.000049,
@@ -63,23 +40,31 @@ def test_results_equal_arithmetic_by_hand(changes):
         "output_price_over_cost": 0.06 / (floor / p["serving_mfu"]),
         "deepseek_decode_cents": 100 * 8 * p["h100_usd_per_hour"] / 3600 / 14800 * 1000,
     }
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-6), name
+
+
+test_results_equal_arithmetic_by_hand = equal(
+    CHAPTER,
+    expected,
+    dict(serving_mfu=0.3, a100_usd_per_hour=4.1, serving_batch=500, bandwidth_efficiency=0.5),
+    dict(weight_format="fp8", pipeline_stages=8, h100_usd_per_hour=3.0),
+    apart=None,
+    rel=1e-6,
+)
 
 
 def test_solved_batches_are_where_they_say():
-    _, results = run(CHAPTER)
-    users, requests = (results[n]["value"] for n in ("users_at_reading_speed", "requests_for_printed_dollars"))
-    assert user_speed(DEFAULTS, users) == pytest.approx(8.33, rel=1e-6)
-    assert 128 / 3600 / (requests * user_speed(DEFAULTS, requests)) * 1000 == pytest.approx(0.0049, rel=1e-6)
+    results = CHAPTER.results()
+    users, requests = (results[n] for n in ("users_at_reading_speed", "requests_for_printed_dollars"))
+    assert user_speed(CHAPTER.defaults, users) == pytest.approx(8.33, rel=1e-6)
+    assert 128 / 3600 / (requests * user_speed(CHAPTER.defaults, requests)) * 1000 == pytest.approx(0.0049, rel=1e-6)
 
 
 def test_the_numbers_of_the_argument():
-    verdicts, results = run(CHAPTER)
+    verdicts, results = CHAPTER.run()[0], CHAPTER.results()
     assert len(verdicts) == 17
-    assert results["peak_share_if_cents"]["value"] > 10, "no card runs at ten times its peak"
-    assert 0.05 < results["peak_share_if_dollars"]["value"] < 0.15
-    found = {name: row["verdict"] for name, row in verdicts.items()}
+    assert results["peak_share_if_cents"] > 10, "no card runs at ten times its peak"
+    assert 0.05 < results["peak_share_if_dollars"] < 0.15
+    found = CHAPTER.verdicts()
     assert found["serve-057"] == found["serve-058"] == "unit slip"
     assert verdicts["serve-043"]["immaterial"], "120 billion, which “about 130” may be, give the 30 that are not less"
     assert found["serve-043"] == "fails" and found["serve-042"] == found["serve-014"] == "holds if"
@@ -87,54 +72,38 @@ def test_the_numbers_of_the_argument():
 
 
 def test_verdicts_flip_where_they_say():
-    verdicts, _ = run(CHAPTER)
     for claim, name in (("serve-057", "serving_mfu"), ("serve-058", "h100_serving_mfu")):
-        edge = verdicts[claim]["flips_at"]["value"]
-        sides = [run(CHAPTER, **{name: edge * f})[0][claim]["verdict"] for f in (0.9999, 1.0001)]
-        assert sides == ["unit slip", "fails"], claim
-    found = [run(CHAPTER, pipeline_stages=n)[0]["serve-040"]["verdict"] for n in (15, 16)]
+        assert CHAPTER.sides(claim, name) == ["unit slip", "fails"]
+    found = [CHAPTER.verdict("serve-040", pipeline_stages=n) for n in (15, 16)]
     assert found == ["fails", "adds up"]
-
-
-def prose(word: str) -> str:
-    """The sentences of the stored chapter's outputs in which a word stands."""
-    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
-    shown = ("".join(o.get("data", {}).get("text/markdown", "")) for c in cells for o in c.get("outputs", ()))
-    return " ".join(text for text in shown if word in text)
 
 
 def test_reading_speed_holds_for_the_users_that_share_the_cards():
     """The sentence names no batch: the number of users is its condition, not the batch of another claim."""
-    claim = run(CHAPTER)[0]["serve-014"]
-    users = next(n for n in range(1, 4000) if user_speed(DEFAULTS, n + 1) < 8.33)
+    claim = CHAPTER.run()[0]["serve-014"]
+    users = next(n for n in range(1, 4000) if user_speed(CHAPTER.defaults, n + 1) < 8.33)
     assert users == int(claim["flips_at"]["value"]) == 59
     assert f"at most {users} users share 128 A100s of 40 GB" in claim["condition"]
-    assert user_speed(DEFAULTS, 4000) < 8.33 and "with that of §7 it would fail" in claim["reason"]
+    assert user_speed(CHAPTER.defaults, 4000) < 8.33 and "with that of §7 it would fail" in claim["reason"]
     dense = 8 * accelerator("A100 40GB").memory_bandwidth / (2 * (SHARED + 16 * EXPERT))
-    assert dense < 8.33 < user_speed(DEFAULTS, 1), "sparsity is what makes it possible"
-    assert run(CHAPTER, serving_batch=48)[0]["serve-014"] == claim
+    assert dense < 8.33 < user_speed(CHAPTER.defaults, 1), "sparsity is what makes it possible"
+    assert CHAPTER.run(serving_batch=48)[0]["serve-014"] == claim
 
 
 def test_the_later_speed_of_the_api_refutes_the_leaked_batch_even_in_8_bits():
-    bits, early, later = {**DEFAULTS, "weight_format": "fp8"}, 1000 / 196, 1000 / 94
-    assert user_speed(DEFAULTS, 4000) < early < user_speed(bits, 4000) < 8.33 < later
-    fits = run(CHAPTER)[1]["batch_that_fits_later_speed"]["value"]
+    bits, early, later = {**CHAPTER.defaults, "weight_format": "fp8"}, 1000 / 196, 1000 / 94
+    assert user_speed(CHAPTER.defaults, 4000) < early < user_speed(bits, 4000) < 8.33 < later
+    fits = CHAPTER.results()["batch_that_fits_later_speed"]
     assert user_speed(bits, fits) == pytest.approx(later, rel=1e-6)
     assert user_speed(bits, 4000, card="H100") > later
-    text = prose("OpenAI's API gave")
+    text = CHAPTER.prose("OpenAI's API gave")
     assert "The later speed **refutes** that batch even in 8 bits" in text
     assert "the earlier speed does not refute it" in text
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"serving_mfu": 1.5}, "serving_mfu = 1.5 is not allowed: it must be above 0 and at most 1"),
-        ({"serving_batch": 0}, "serving_batch = 0 is not allowed: it must be at least 1 and at most 1e+06"),
-        ({"a100_usd_per_hour": -1.0}, "a100_usd_per_hour = -1.0 is not allowed: it must be above 0 and at most 100"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"serving_mfu": 1.5}, "serving_mfu = 1.5 is not allowed: it must be above 0 and at most 1"),
+    ({"serving_batch": 0}, "serving_batch = 0 is not allowed: it must be at least 1 and at most 1e+06"),
+    ({"a100_usd_per_hour": -1.0}, "a100_usd_per_hour = -1.0 is not allowed: it must be above 0 and at most 100"),
 )
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value) == line

@@ -1,25 +1,17 @@
 """The chapter under other assumptions, each result held against the library called directly."""
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, flips, refuses
 
 from llm_economics import facts
-from llm_economics.facts import ROOT
 from llm_economics.formulas import parallelism, training
-from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Link
 
-CHAPTER = ROOT / "chapters/gpt4-training-bill.ipynb"
-DEFAULTS = {
-    "gpt4_experts": 16, "gpt4_experts_per_token": 2, "gpt4_expert_parameters": 111e9, "gpt4_shared_parameters": 55e9,
-    "gpt4_train_tokens": 13e12, "gpt4_train_gpus": 25000.0, "gpt4_batch_tokens": 60e6, "mfu": 0.40,
-    "a100_usd_per_hour": 1.0, "h100_usd_per_hour": 2.0,
-}  # fmt: skip
+CHAPTER = Chapter("gpt4-training-bill")
 
 
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """The named results, from the library and from data alone."""
-    p = {**DEFAULTS, **changes}
     a100, h100 = facts.accelerator("A100"), facts.accelerator("H100")
     total = p["gpt4_experts"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
     active = p["gpt4_experts_per_token"] * p["gpt4_expert_parameters"] + p["gpt4_shared_parameters"]
@@ -81,28 +73,20 @@ def median_ratio(mfu: float) -> float:
     return float((flops / (mfu * runs.peak_bf16_flops_used) / 3600 / runs.chip_hours).median())
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"gpt4_train_gpus": 20000.0, "a100_usd_per_hour": 1.10, "mfu": 0.35, "gpt4_batch_tokens": 30e6},
-        {"gpt4_experts": 8, "gpt4_expert_parameters": 220e9, "gpt4_train_tokens": 6e12, "h100_usd_per_hour": 2.95},
-        {"gpt4_experts_per_token": 1, "gpt4_shared_parameters": 110e9},
-    ],
-    ids=["defaults", "fewer cards", "the rumour of eight experts", "one expert, more shared"],
+test_results_equal_the_library = equal(
+    CHAPTER,
+    expected,
+    dict(gpt4_train_gpus=20000.0, a100_usd_per_hour=1.10, mfu=0.35, gpt4_batch_tokens=30e6),
+    dict(gpt4_experts=8, gpt4_expert_parameters=220e9, gpt4_train_tokens=6e12, h100_usd_per_hour=2.95),
+    dict(gpt4_experts_per_token=1, gpt4_shared_parameters=110e9),
+    apart=("served_for_twice", "served_per_trained_for_twice"),
 )
-def test_results_equal_the_library(changes):
-    _, results = run(CHAPTER, **changes)
-    wanted = expected(**changes)
-    assert set(results) == set(wanted) | {"served_for_twice", "served_per_trained_for_twice"}
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
 
 
 def test_served_for_twice_is_a_minimum_of_lifetime_compute():
     """Around the answer no size of equal loss costs less, and its tokens per parameter are twice the optimum's."""
-    _, results = run(CHAPTER)
-    served, flops = results["served_for_twice"]["value"], results["training_flops"]["value"]
+    results = CHAPTER.results()
+    served, flops = results["served_for_twice"], results["training_flops"]
     a, alpha, b, beta = 406.4, 0.34, 410.7, 0.28  # Hoffmann et al. (2022), third approach
 
     def tokens(size, reducible):
@@ -116,14 +100,14 @@ def test_served_for_twice_is_a_minimum_of_lifetime_compute():
     trained = tokens(cheapest, reducible)
     assert trained / cheapest / (data / best) == pytest.approx(2, rel=0.02)
     # the model is trained on more tokens than the optimum, so it serves less than one for each of its own
-    assert results["served_per_trained_for_twice"]["value"] == pytest.approx(served * data / trained, rel=0.02)
+    assert results["served_per_trained_for_twice"] == pytest.approx(served * data / trained, rel=0.02)
     assert served * data / trained < 0.75 < 1 < served
 
 
 def test_serving_is_measured_in_the_tokens_of_the_model_that_serves():
     """The claim's condition names the ratio of the model itself, whatever GPT-4's compute is."""
     for changes in ({}, {"gpt4_train_tokens": 6e12}):
-        verdicts, results = run(CHAPTER, **changes)
+        verdicts, results = CHAPTER.run(**changes)
         assert results["served_per_trained_for_twice"]["value"] == pytest.approx(0.715, abs=5e-4)
         assert "at least 0.715 times the tokens that it was itself trained on" in verdicts["gpt4-031"]["condition"]
         assert verdicts["gpt4-031"]["flips_at"].endswith("= 0.715")
@@ -131,23 +115,23 @@ def test_serving_is_measured_in_the_tokens_of_the_model_that_serves():
 
 def test_experts_over_two_copies_have_half_the_replicas():
     """By hand: 4 bytes × 7.86 billion, 12 × 7.4 ÷ 104.2 and 12 × 0.458 ÷ 208.3, and 2.64 GB of inputs."""
-    verdicts, results = run(CHAPTER)
+    verdicts, results = CHAPTER.run()[0], CHAPTER.results()
     by_hand = 4 * (888 + 55) / 120 + 12 * 888 / 120 / (25000 / 240) + 12 * 55 / 120 / (25000 / 120) + 2.642
-    assert results["memory_gb_experts_dealt"]["value"] == pytest.approx(by_hand, abs=1e-3)
+    assert results["memory_gb_experts_dealt"] == pytest.approx(by_hand, abs=1e-3)
     assert by_hand == pytest.approx(34.95, abs=0.01)
     assert "(35 GB)" in verdicts["train-011"]["reason"]
 
 
 def test_one_cluster_of_five_is_quicker_than_any_sum_between_clusters():
-    _, results = run(CHAPTER)
-    inside = results["all_reduce_inside_s"]["value"]
+    results = CHAPTER.results()
+    inside = results["all_reduce_inside_s"]
     assert inside == pytest.approx(2 * (1 - 600 / 25000) * 1831 / 60 / 25, rel=1e-6)
-    assert inside < results["all_reduce_layered_s"]["value"] < results["all_reduce_flat_s"]["value"]
+    assert inside < results["all_reduce_layered_s"] < results["all_reduce_flat_s"]
 
 
 def test_the_verdicts():
-    verdicts, _ = run(CHAPTER)
-    found = {name: row["verdict"] for name, row in verdicts.items()}
+    verdicts, _ = CHAPTER.run()
+    found = CHAPTER.verdicts()
     assert len(found) == 42
     assert {name for name, verdict in found.items() if verdict == "fails"} == {
         "train-011", "train-005", "gpt4-021", "gpt4-023", "gpt4-024",
@@ -162,37 +146,24 @@ def test_the_verdicts():
     )
 
 
-@pytest.mark.parametrize(
-    ("claim", "parameter", "below", "above"),
-    [
-        ("train-020", "a100_usd_per_hour", "fails", "adds up"),
-        ("train-025", "h100_usd_per_hour", "adds up", "fails"),
-        ("train-015", "gpt4_train_gpus", "adds up", "fails"),
-        ("train-009", "gpt4_batch_tokens", "holds if", "fails"),
-        ("train-010", "gpt4_expert_parameters", "adds up", "fails"),
-        ("train-011", "gpt4_expert_parameters", "adds up", "fails"),
-        ("gpt4-022", "gpt4_train_tokens", "holds if", "fails"),
-        ("gpt4-029", "gpt4_batch_tokens", "adds up", "fails"),
-        ("train-002", "h100_usd_per_hour", "fails", "holds"),
-    ],
+test_verdicts_flip_where_they_say = flips(
+    CHAPTER,
+    ("train-020", "a100_usd_per_hour", "fails", "adds up"),
+    ("train-025", "h100_usd_per_hour", "adds up", "fails"),
+    ("train-015", "gpt4_train_gpus", "adds up", "fails"),
+    ("train-009", "gpt4_batch_tokens", "holds if", "fails"),
+    ("train-010", "gpt4_expert_parameters", "adds up", "fails"),
+    ("train-011", "gpt4_expert_parameters", "adds up", "fails"),
+    ("gpt4-022", "gpt4_train_tokens", "holds if", "fails"),
+    ("gpt4-029", "gpt4_batch_tokens", "adds up", "fails"),
+    ("train-002", "h100_usd_per_hour", "fails", "holds"),
 )
-def test_verdicts_flip_where_they_say(claim, parameter, below, above):
-    at = run(CHAPTER)[0][claim]["flips_at"]
-    assert at["parameter"] == parameter
-    sides = [run(CHAPTER, **{parameter: at["value"] * factor})[0][claim]["verdict"] for factor in (0.9999, 1.0001)]
-    assert sides == [below, above]
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
-        ({"gpt4_train_gpus": 100}, "gpt4_train_gpus = 100 is not allowed: it must be at least 120 and at most 1e+07"),
-        ({"gpt4_experts": 1}, "gpt4_experts_per_token = 2 is not allowed: it must be at most gpt4_experts = 1"),
-        ({"gpt4_batch_tokens": "60M"}, "gpt4_batch_tokens = '60M' is not allowed: it must be a number (token)"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
+    ({"gpt4_train_gpus": 100}, "gpt4_train_gpus = 100 is not allowed: it must be at least 120 and at most 1e+07"),
+    ({"gpt4_experts": 1}, "gpt4_experts_per_token = 2 is not allowed: it must be at most gpt4_experts = 1"),
+    ({"gpt4_batch_tokens": "60M"}, "gpt4_batch_tokens = '60M' is not allowed: it must be a number (token)"),
 )
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value) == line

@@ -6,19 +6,13 @@ from statistics import NormalDist, linear_regression
 
 import pandas as pd
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, refuses
 
 from llm_economics import facts
 from llm_economics.book import claims
-from llm_economics.facts import ROOT
 from llm_economics.formulas import cost, training
-from llm_economics.formulas.elementwise import ParameterError
 
-CHAPTER = ROOT / "chapters/how-it-aged.ipynb"
-DEFAULTS = {
-    "gpt4_expert_parameters": 111e9, "gpt4_shared_parameters": 55e9, "gpt4_experts_per_token": 2,
-    "gpt4_train_tokens": 13e12, "mfu": 0.40, "window_days": 90.0, "h100_usd_per_hour": 2.0, "months_ahead": 13.0,
-}  # fmt: skip
+CHAPTER = Chapter("how-it-aged")
 LISTS = {2024.96: 0.88, 2025.54: 0.60, 2025.87: 0.30, 2026.87: 0.30}  # third-cheapest seller of a Llama 70B
 
 
@@ -36,9 +30,8 @@ def rent_at_least(price, when):
     return 1 - NormalDist(log(3.99), spread).cdf(log(price))
 
 
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """The named results, from the library and from data alone."""
-    p = {**DEFAULTS, **changes}
     active = p["gpt4_shared_parameters"] + p["gpt4_experts_per_token"] * p["gpt4_expert_parameters"]
     flops = training.training_flops(active, p["gpt4_train_tokens"])
     work = training.accelerator_time(flops, facts.accelerator("H100").peak("bf16"), p["mfu"])
@@ -73,39 +66,35 @@ def expected(**changes) -> dict[str, float]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"months_ahead": 25.0, "mfu": 0.30, "h100_usd_per_hour": 2.95},
-        {"gpt4_train_tokens": 26e12, "window_days": 45.0, "gpt4_experts_per_token": 4, "months_ahead": 6.0},
-    ],
-    ids=["defaults", "two years ahead", "a longer run"],
+test_results_equal_the_library = equal(
+    CHAPTER,
+    expected,
+    dict(months_ahead=25.0, mfu=0.30, h100_usd_per_hour=2.95),
+    dict(gpt4_train_tokens=26e12, window_days=45.0, gpt4_experts_per_token=4, months_ahead=6.0),
+    apart=("probability_google_1e16", "forecasts_came_true"),
 )
-def test_results_equal_the_library(changes):
-    verdicts, results = run(CHAPTER, **changes)
-    came = sum(row["verdict"] == "came true" for row in verdicts.values())
-    assert results["forecasts_came_true"]["value"] == came
-    wanted = expected(**changes)
-    assert set(results) - set(wanted) == {"probability_google_1e16", "forecasts_came_true"}
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_forecasts_that_came_true_are_counted():
+    for changes in ({}, {"months_ahead": 25.0, "mfu": 0.30}, {"gpt4_train_tokens": 26e12, "window_days": 45.0}):
+        came = list(CHAPTER.verdicts(**changes).values()).count("came true")
+        assert CHAPTER.results(**changes)["forecasts_came_true"] == came
 
 
 def test_forecasts_can_be_scored():
-    _, results = run(CHAPTER)
+    _, results = CHAPTER.run()
     chances = {name: row for name, row in results.items() if name.startswith("probability_")}
     assert len(chances) == 5 == sum(name.startswith("forecast_") for name in results)
     for row in chances.values():
         assert 0.05 < row["value"] < 0.95
         assert row["note"].startswith("resolve: ") and "December 2027" in row["note"]
-    further = run(CHAPTER, months_ahead=25.0)[1]
+    further = CHAPTER.run(months_ahead=25.0)[1]
     assert further["probability_site_over_100_billion"]["value"] > chances["probability_site_over_100_billion"]["value"]
 
 
 def test_the_verdicts():
-    verdicts, _ = run(CHAPTER)
-    found = {name: row["verdict"] for name, row in verdicts.items()}
+    verdicts, _ = CHAPTER.run()
+    found = CHAPTER.verdicts()
     assert len(found) == 21
     missed = {name for name, verdict in found.items() if verdict == "did not come true"}
     assert missed == {"train-028", "cerebras-035", "fc-005"}
@@ -117,45 +106,32 @@ def test_the_verdicts():
 
 
 def test_the_verdict_on_the_compute_flips_where_it_says():
-    at = run(CHAPTER)[0]["fc-003"]["flips_at"]
-    assert at["parameter"] == "mfu"
-    sides = [run(CHAPTER, mfu=at["value"] * factor)[0]["fc-003"]["verdict"] for factor in (0.999, 1.001)]
-    assert sides == ["did not come true", "came true"]
-    assert run(CHAPTER, window_days=12.0)[0]["fc-003"]["verdict"] == "did not come true"
-
-
-def stored() -> list[dict]:
-    """The outputs of the chapter as committed."""
-    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
-    return [output["data"] for cell in cells for output in cell.get("outputs", ()) if "data" in output]
-
-
-def charts() -> list[dict]:
-    return [data["application/vnd.vegalite.v5+json"] for data in stored() if "application/vnd.vegalite.v5+json" in data]
+    assert CHAPTER.sides("fc-003", "mfu") == ["did not come true", "came true"]
+    assert CHAPTER.verdict("fc-003", window_days=12.0) == "did not come true"
 
 
 def aging() -> dict[str, float]:
     """What the figure of stated ÷ found shows."""
-    chart = next(chart for chart in charts() if "On the GB200" in json.dumps(chart["title"]))
+    chart = next(chart for chart in CHAPTER.charts if "On the GB200" in json.dumps(chart["title"]))
     rows = [row for rows in chart["datasets"].values() for row in rows if "forecast" in row]
     return {row["forecast"]: row["stated ÷ found"] for row in rows}
 
 
-def said() -> str:
-    return " ".join("".join(data.get("text/markdown", "")) for data in stored())
-
-
 def test_the_reader_can_leave_each_list_out():
-    picker = next(chart for chart in charts() if "left out" in json.dumps(chart.get("params", [])))
+    picker = next(chart for chart in CHAPTER.charts if "left out" in json.dumps(chart.get("params", [])))
     assert '"without 2025-07"' in json.dumps(picker["params"])
 
 
 def test_the_clock_of_the_price_starts_at_the_release():
-    chart = next(chart for chart in charts() if "200-fold" in json.dumps(chart["title"]))
+    chart = next(chart for chart in CHAPTER.charts if "200-fold" in json.dumps(chart["title"]))
     rows = [row for rows in chart["datasets"].values() for row in rows if row.get("USD") == 60]
     assert {row["series"] for row in rows} == {"OpenAI's flagship", "GPT-4's level"}
     assert len({row["when"] for row in rows}) == 1
-    assert "in 3.7 years" in said() and "7.27 times a year" in said() and "slower than GPT-3's 10.1" in said()
+    assert (
+        "in 3.7 years" in CHAPTER.prose()
+        and "7.27 times a year" in CHAPTER.prose()
+        and "slower than GPT-3's 10.1" in CHAPTER.prose()
+    )
 
 
 def test_ratios_of_numbers_are_those_of_their_cells():
@@ -203,27 +179,21 @@ def test_numbers_agree_with_the_chapters_that_they_come_from():
     assert ratio("200 MB") == pytest.approx(200 / verdicts["cerebras-017"]["computed_value"], rel=1e-4)
     assert ratio("7,000") == pytest.approx(7000 / verdicts["cerebras-027"]["computed_value"], rel=1e-4)
     assert ratio("R1, 8k prompts, 20") == 1  # inside the stated range: a hit
-    token_cost = (CHAPTER.parent / "token-cost.ipynb").read_text(encoding="utf-8")
+    token_cost = (CHAPTER.path.parent / "token-cost.ipynb").read_text(encoding="utf-8")
     assert f"{ratio('B200 of 2026'):.0f} times below" in token_cost
-    assert "21 times too high" in said() and "496 times by 2026" in said()
+    assert "21 times too high" in CHAPTER.prose() and "496 times by 2026" in CHAPTER.prose()
 
 
 def test_the_thirty_is_shown_at_the_stated_limit_too():
     shown = aging()
     assert shown["30 times per GPU, at the fastest point"] < 1 < shown["30 times per GPU, at the stated 50 ms"]
-    assert "missed at the stated 50 ms" in said()
+    assert "missed at the stated 50 ms" in CHAPTER.prose()
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
-        ({"months_ahead": 0}, "months_ahead = 0 is not allowed: it must be above 0 and at most 120"),
-        ({"gpt4_experts_per_token": 1.5}, "gpt4_experts_per_token = '1.5' is not allowed: it must be a whole number "
-                                          "(expert)"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
+    ({"months_ahead": 0}, "months_ahead = 0 is not allowed: it must be above 0 and at most 120"),
+    ({"gpt4_experts_per_token": 1.5}, "gpt4_experts_per_token = '1.5' is not allowed: it must be a whole number "
+                                      "(expert)"),
 )  # fmt: skip
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value) == line

@@ -1,42 +1,15 @@
 """The chapter under other assumptions, each result held against counting by hand or the library called directly."""
 
 import math
-from functools import cache
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, flips, refuses
 
-from llm_economics import facts
-from llm_economics.facts import ROOT
-from llm_economics.formulas.elementwise import ParameterError
-
-CHAPTER = ROOT / "chapters/kv-cache.ipynb"
-DEFAULTS = {
-    "gpt4_expert_parameters": 111e9,
-    "gpt4_shared_parameters": 55e9,
-    "weight_format": "bf16",
-    "head_size": 128,
-    "context_tokens": 8192,
-    "batch": 1,
-    "a100_usd_per_hour": 1.00,
-    "bandwidth_efficiency": 0.70,
-}
-OTHERS = [
-    {},
-    {"weight_format": "int8", "context_tokens": 4096, "a100_usd_per_hour": 1.5},
-    {"head_size": 64, "gpt4_expert_parameters": 90e9, "context_tokens": 16384, "bandwidth_efficiency": 0.5},
-    {"context_tokens": 32768},
-]
+CHAPTER = Chapter("kv-cache")
 
 
-@cache
-def default_run():
-    return run(CHAPTER)
-
-
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """Named results by formulas of this file's own."""
-    p = {**DEFAULTS, **changes}
     size = {"bf16": 2, "int8": 1}[p["weight_format"]]
     common, expert = p["gpt4_shared_parameters"], p["gpt4_expert_parameters"]
     # 120 layers on 16 stages: some stages have 8, and of the heads the fullest of eight cards has one more than others
@@ -90,19 +63,20 @@ def matmul_parameters_of_v3() -> int:
     return 61 * attention + 3 * dense + 58 * (9 * expert + 256 * 7168) + 129280 * 7168
 
 
-@pytest.mark.parametrize("changes", OTHERS, ids=["defaults", "8-bit weights", "narrow heads", "32k"])
-def test_results_equal_counting_by_hand(changes):
-    _, results = run(CHAPTER, **changes) if changes else default_run()
-    for name, value in expected(**changes).items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
-    assert set(results) == set(expected(**changes))
+test_results_equal_counting_by_hand = equal(
+    CHAPTER,
+    expected,
+    dict(weight_format="int8", context_tokens=4096, a100_usd_per_hour=1.5),
+    dict(head_size=64, gpt4_expert_parameters=90e9, context_tokens=16384, bandwidth_efficiency=0.5),
+    dict(context_tokens=32768),
+)
 
 
 def test_the_fullest_card_holds_whole_layers_heads_and_sequences():
     """8 of 120 layers, 11 of 84 heads; half layers and half heads would promise 43 and 3,646 sequences."""
-    verdicts, results = default_run()
-    assert [results[f"sequences_{name}"]["value"] for name in ("multi_head", "multi_query_copied")] == [33, 370]
-    assert results["sequences_multi_query_spread"]["value"] == 8 * 370
+    verdicts, results = CHAPTER.run()[0], CHAPTER.results()
+    assert [results[f"sequences_{name}"] for name in ("multi_head", "multi_query_copied")] == [33, 370]
+    assert results["sequences_multi_query_spread"] == 8 * 370
     row = verdicts["serve-045"]
     assert row["unit"] == "GiB" and row["stated_high"] == 40
     by_hand = (1831e9 * 2 * 8 / 120 / 8 + 8 * 2 * 128 * 2 * 8192) / 2**30
@@ -110,55 +84,38 @@ def test_the_fullest_card_holds_whole_layers_heads_and_sequences():
 
 
 def test_multi_head_attention_does_not_pay_at_eight_bits_either():
-    verdicts, results = run(CHAPTER, weight_format="int8")
+    verdicts, results = CHAPTER.run(weight_format="int8")
     assert verdicts["serve-051"]["verdict"] == "holds if" and "eight bits or more" in verdicts["serve-051"]["condition"]
     assert results["usd_per_1k_multi_head"]["value"] > 0.06
 
 
-def test_every_claim_of_the_chapter_has_a_verdict():
-    claims = facts.load("claims")
-    assert set(default_run()[0]) == set(claims[claims.chapter == "kv-cache"].id)
-
-
-@pytest.mark.parametrize(
-    ("claim", "parameter", "below", "above", "step"),
-    [
-        ("serve-029", "head_size", "holds if", "fails", None),
-        ("serve-030", "head_size", "holds if", "fails", None),
-        ("serve-045", "batch", "adds up", "fails", 1),
-        ("serve-050", "context_tokens", "fails", "holds if", None),
-        ("serve-051", "a100_usd_per_hour", "fails", "holds if", 1e-6),
-    ],
+test_verdicts_flip_where_they_say = flips(
+    CHAPTER,
+    ("serve-029", "head_size", "holds if", "fails"),
+    ("serve-030", "head_size", "holds if", "fails"),
+    ("serve-045", "batch", "adds up", "fails"),
+    ("serve-050", "context_tokens", "fails", "holds if"),
+    ("serve-051", "a100_usd_per_hour", "fails", "holds if"),
+    by=1e-6,
 )
-def test_verdicts_flip_where_the_chapter_says(claim, parameter, below, above, step):
-    edge = default_run()[0][claim]["flips_at"]
-    assert edge["parameter"] == parameter
-    value = edge["value"]
-    sides = (math.floor(value), math.ceil(value))
-    if step:  # 1: the first whole number on the other side
-        sides = (value - 1, value) if step == 1 else (value * (1 - step), value * (1 + step))
-    for side, wanted in zip(sides, (below, above), strict=True):
-        assert run(CHAPTER, **{parameter: side})[0][claim]["verdict"] == wanted
+
+
+def test_the_first_batch_too_many_is_the_one_that_the_chapter_names():
+    assert CHAPTER.verdict("serve-045", batch=CHAPTER.run()[0]["serve-045"]["flips_at"]["value"]) == "fails"
 
 
 def test_what_the_last_section_suggests():
-    verdicts = default_run()[0]
+    verdicts = CHAPTER.run()[0]
     assert verdicts["serve-049"]["verdict"] == "fails"
-    eight_bits = run(CHAPTER, weight_format="int8")[0]
+    eight_bits = CHAPTER.run(weight_format="int8")[0]
     changed = {i for i, row in eight_bits.items() if row["verdict"] != verdicts[i]["verdict"]}
     assert changed == {"serve-050"}
-    assert run(CHAPTER, head_size=256)[0]["serve-029"]["verdict"] == "fails"
+    assert CHAPTER.verdict("serve-029", head_size=256) == "fails"
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"head_size": 0}, "head_size = 0 is not allowed: it must be at least 1"),
-        ({"weight_format": "int7"}, "weight_format = 'int7' is not allowed"),
-        ({"bandwidth_efficiency": 1.2}, "bandwidth_efficiency = 1.2 is not allowed: it must be above 0 and at most 1"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"head_size": 0}, "head_size = 0 is not allowed: it must be at least 1…"),
+    ({"weight_format": "int7"}, "weight_format = 'int7' is not allowed…"),
+    ({"bandwidth_efficiency": 1.2}, "bandwidth_efficiency = 1.2 is not allowed: it must be above 0 and at most 1…"),
 )
-def test_bad_values_stop_with_one_line(changes, message):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value).startswith(message) and "\n" not in str(error.value)

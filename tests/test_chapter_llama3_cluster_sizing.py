@@ -1,29 +1,16 @@
 """The chapter under other assumptions, each result held against the library called directly."""
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, flips, refuses
 
 from llm_economics import facts
-from llm_economics.facts import ROOT
 from llm_economics.formulas import training
-from llm_economics.formulas.elementwise import ParameterError
 
-CHAPTER = ROOT / "chapters/llama3-cluster-sizing.ipynb"
-DEFAULTS = {
-    "gpu_hours_70b": 6.4e6,
-    "gpu_hours_8b": 1.3e6,
-    "window_days": 90.0,
-    "cycle_per_pretraining": 3.0,
-    "train_tokens": 15e12,
-    "precision": "bf16",
-    "mfu": 0.40,
-    "h100_usd_per_hour": 2.00,
-}
+CHAPTER = Chapter("llama3-cluster-sizing")
 
 
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """The named results, from the library and from data alone."""
-    p = {**DEFAULTS, **changes}
     n_8b, n_70b = (float(facts.load("models").set_index("model").params_exact[f"Llama 3 {m} (=3.1 {m})"])
                    for m in ("8B", "70B"))  # fmt: skip
     peak = facts.accelerator("H100").peak(p["precision"])
@@ -47,29 +34,20 @@ def expected(**changes) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"window_days": 60.0, "mfu": 0.45, "h100_usd_per_hour": 1.5, "gpu_hours_8b": 1.2e6},
-        {"precision": "fp8", "train_tokens": 20e12, "gpu_hours_70b": 7e6, "cycle_per_pretraining": 2.0},
-    ],
-    ids=["defaults", "cheaper and faster", "fp8, more tokens"],
+test_results_equal_the_library = equal(
+    CHAPTER,
+    expected,
+    dict(window_days=60.0, mfu=0.45, h100_usd_per_hour=1.5, gpu_hours_8b=1.2e6),
+    dict(precision="fp8", train_tokens=20e12, gpu_hours_70b=7e6, cycle_per_pretraining=2.0),
 )
-def test_results_equal_the_library(changes):
-    _, results = run(CHAPTER, **changes)
-    wanted = expected(**changes)
-    assert set(results) == set(wanted)
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
 
 
 def test_the_numbers_of_the_argument():
-    verdicts, results = run(CHAPTER)
-    assert round(results["cards_in_window"]["value"]) == 2963
-    assert results["mfu_8b"]["value"] == pytest.approx(0.156, abs=5e-4)
-    assert results["mfu_70b"]["value"] == pytest.approx(0.279, abs=5e-4)
-    found = {name: row["verdict"] for name, row in verdicts.items()}
+    results = CHAPTER.results()
+    assert round(results["cards_in_window"]) == 2963
+    assert results["mfu_8b"] == pytest.approx(0.156, abs=5e-4)
+    assert results["mfu_70b"] == pytest.approx(0.279, abs=5e-4)
+    found = CHAPTER.verdicts()
     assert len(found) == 25
     assert {name for name, verdict in found.items() if verdict == "fails"} == {
         "llama3-002", "llama3-013", "llama3-015", "llama3-020",
@@ -79,7 +57,7 @@ def test_the_numbers_of_the_argument():
 
 def test_sizes_are_exact_counts_wherever_a_claim_names_one():
     """The nominal 405 billion would lie exactly on the edge of the tolerance; the weights have more."""
-    verdicts, _ = run(CHAPTER)
+    verdicts, _ = CHAPTER.run()
     counts = facts.load("models").set_index("model").params_exact
     small, large, largest = (
         float(counts[name]) for name in ("Llama 3 8B (=3.1 8B)", "Llama 3 70B (=3.1 70B)", "Llama 3.1 405B")
@@ -93,7 +71,7 @@ def test_sizes_are_exact_counts_wherever_a_claim_names_one():
 
 def test_output_capacity_is_held_against_output_limits():
     """Level with one of the four rivals, twice the other three; windows, where all are far ahead, are not output."""
-    row = run(CHAPTER)[0]["llama3-021"]
+    row = CHAPTER.run()[0]["llama3-021"]
     rivals = [4096, 4096, 8192, 4096]  # GPT-4 Turbo, Claude 3 Opus, Gemini 1.5 Pro, Command R+
     names = ("gpt_4_turbo", "claude_3_opus", "gemini_1_5_pro", "command_r_plus")
     assert [facts.fact("llama3", f"max_output_{name}", "token") for name in names] == rivals
@@ -103,49 +81,39 @@ def test_output_capacity_is_held_against_output_limits():
 
 
 def test_the_optimum_of_the_70b_grows_with_its_parameters():
-    reason = run(CHAPTER)[0]["llama3-016"]["reason"]
+    reason = CHAPTER.run()[0]["llama3-016"]["reason"]
     ratio = 70_553_706_496 / 8_030_261_248
     assert ratio == pytest.approx(8.79, abs=5e-3)
     assert "8.79 times as many, 1.76 trillion" in reason and "seven" not in reason
 
 
-@pytest.mark.parametrize(
-    ("claim", "parameter"),
-    [("llama3-011", "cycle_per_pretraining"), ("llama3-009", "window_days"), ("llama3-014", "gpu_hours_8b"),
-     ("llama3-006", "train_tokens")],
-)  # fmt: skip
-def test_verdicts_flip_where_they_say(claim, parameter):
-    before, _ = run(CHAPTER)
-    at = before[claim]["flips_at"]
-    assert at["parameter"] == parameter
-    sides = [run(CHAPTER, **{parameter: at["value"] * factor})[0][claim]["verdict"] for factor in (0.9999, 1.0001)]
-    assert len(set(sides)) == 2, sides
+test_verdicts_flip_where_they_say = flips(
+    CHAPTER,
+    ("llama3-011", "cycle_per_pretraining", "fails", "holds if"),
+    ("llama3-009", "window_days", "holds", "fails"),
+    ("llama3-014", "gpu_hours_8b", "fails", "holds if"),
+    ("llama3-006", "train_tokens", "fails", "holds"),
+)
 
 
 def test_the_window_of_sixty_days_flips_the_cluster():
-    verdicts, _ = run(CHAPTER, window_days=60.0)
+    verdicts, _ = CHAPTER.run(window_days=60.0)
     assert verdicts["llama3-009"]["verdict"] == "fails"
     assert verdicts["llama3-011"]["verdict"] == "fails"
 
 
 def test_parameters_start_from_the_published_facts():
-    assert facts.fact("llama3", "gpu_hours_70b", "GPU-hour") == DEFAULTS["gpu_hours_70b"]
-    assert facts.fact("llama3", "gpu_hours_8b", "GPU-hour") == DEFAULTS["gpu_hours_8b"]
-    assert facts.fact("llama3", "pretraining_tokens_min", "token") == DEFAULTS["train_tokens"]
+    assert facts.fact("llama3", "gpu_hours_70b", "GPU-hour") == CHAPTER.defaults["gpu_hours_70b"]
+    assert facts.fact("llama3", "gpu_hours_8b", "GPU-hour") == CHAPTER.defaults["gpu_hours_8b"]
+    assert facts.fact("llama3", "pretraining_tokens_min", "token") == CHAPTER.defaults["train_tokens"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
-        ({"window_days": 0}, "window_days = 0 is not allowed: it must be above 0 and at most 3650"),
-        ({"h100_usd_per_hour": -1}, "h100_usd_per_hour = -1 is not allowed: it must be above 0 and at most 100"),
-        ({"precision": "fp4"}, "precision = 'fp4' is not allowed: H100 SXM5 80GB has dense peaks for "
-                               "bf16, fp16, fp8, int8"),
-        ({"mfu": "high"}, "mfu = 'high' is not allowed: it must be a number (fraction)"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"mfu": 1.2}, "mfu = 1.2 is not allowed: it must be above 0 and at most 1"),
+    ({"window_days": 0}, "window_days = 0 is not allowed: it must be above 0 and at most 3650"),
+    ({"h100_usd_per_hour": -1}, "h100_usd_per_hour = -1 is not allowed: it must be above 0 and at most 100"),
+    ({"precision": "fp4"}, "precision = 'fp4' is not allowed: H100 SXM5 80GB has dense peaks for "
+                           "bf16, fp16, fp8, int8"),
+    ({"mfu": "high"}, "mfu = 'high' is not allowed: it must be a number (fraction)"),
 )  # fmt: skip
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value) == line

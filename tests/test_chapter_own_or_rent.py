@@ -4,20 +4,14 @@ import json
 from math import ceil
 
 import pytest
-from notebook_runner import run
+from chapter import Chapter, equal, refuses
 
 from llm_economics import facts
-from llm_economics.facts import ROOT
 from llm_economics.formulas import architecture, cost, services, serving
-from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Link, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
 
-CHAPTER = ROOT / "chapters/own-or-rent.ipynb"
-DEFAULTS = {
-    "h100_usd_per_hour": 2.0, "h100_purchase_usd": 33800.0, "life_years": 4.0, "utilisation": 1.0,
-    "weight_format": "bf16", "hosted_parameters": 4e11, "frequent_users": 1.5e8, "tokens_per_user_day": 2000.0,
-}  # fmt: skip
+CHAPTER = Chapter("own-or-rent")
 API, SPEED = 0.715, 3821.06  # USD per million, median seller of November 2026; token/s and H100, MLPerf v5.1, Server
 
 TOGETHER = 32 * 12.458  # token/s of two A100s with 32 sequences, decoding; the prompts of 512 take 6.363 s
@@ -41,9 +35,8 @@ def seconds(found: services.Forecast) -> float:
     return (found.ttft_s + 512 * found.tpot_s) / 64
 
 
-def expected(**changes) -> dict[str, float]:
+def expected(p: dict) -> dict[str, float]:
     """The named results, from the library and from data alone."""
-    p = {**DEFAULTS, **changes}
     h100 = facts.accelerator("H100")
     node = System("node", h100, 8, 8, Link("NVLink", h100.link_bandwidth))
     fp8 = serving.model_from_architecture(facts.model("Llama 3.1 405B"), weights="fp8")
@@ -83,36 +76,23 @@ def expected(**changes) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"h100_usd_per_hour": 2.95, "utilisation": 0.3, "hosted_parameters": 6.7e11, "tokens_per_user_day": 500.0},
-        {"weight_format": "int4", "h100_purchase_usd": 25000.0, "life_years": 5.0, "frequent_users": 2e8},
-    ],
-    ids=["defaults", "dearer and idle", "four bits, cheaper cards"],
+test_results_equal_the_library = equal(
+    CHAPTER,
+    expected,
+    dict(h100_usd_per_hour=2.95, utilisation=0.3, hosted_parameters=6.7e11, tokens_per_user_day=500.0),
+    dict(weight_format="int4", h100_purchase_usd=25000.0, life_years=5.0, frequent_users=2e8),
 )
-def test_results_equal_the_library(changes):
-    _, results = run(CHAPTER, **changes)
-    wanted = expected(**changes)
-    assert set(results) == set(wanted)
-    for name, value in wanted.items():
-        assert results[name]["value"] == pytest.approx(value, rel=1e-9), name
 
 
 def test_the_verdicts():
-    verdicts, _ = run(CHAPTER)
-    found = {name: row["verdict"] for name, row in verdicts.items()}
+    found = CHAPTER.verdicts()
     assert len(found) == 14 and "fails" not in found.values()
     assert found["cost-021"] == "holds if" and found["gpt4-037"] == "adds up"
-    assert run(CHAPTER, weight_format="fp8")[0]["cost-021"]["verdict"] == "fails"
+    assert CHAPTER.verdict("cost-021", weight_format="fp8") == "fails"
 
 
 def stored() -> str:
-    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
-    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
-    return " ".join("".join(data.get("text/markdown", "")) + json.dumps(
-        data.get("application/vnd.vegalite.v5+json", {}).get("title", "")) for data in outputs)  # fmt: skip
+    return " ".join([CHAPTER.prose(), *(json.dumps(chart["title"]) for chart in CHAPTER.charts)])
 
 
 def test_sentences_say_what_the_numbers_say():
@@ -134,22 +114,15 @@ def test_rents_of_one_part_are_held_against_each_other():
 
 
 def test_the_verdict_on_eight_cards_flips_where_it_says():
-    at = run(CHAPTER)[0]["cost-021"]["flips_at"]
-    assert at["parameter"] == "hosted_parameters" and at["value"] == pytest.approx(7 * 80 * 2**30 / 2, rel=1e-5)
-    sides = [run(CHAPTER, hosted_parameters=at["value"] * f)[0]["cost-021"]["verdict"] for f in (0.9999, 1.0001)]
-    assert sides == ["fails", "holds if"]
+    at = CHAPTER.run()[0]["cost-021"]["flips_at"]
+    assert at["value"] == pytest.approx(7 * 80 * 2**30 / 2, rel=1e-5)
+    assert CHAPTER.sides("cost-021", "hosted_parameters") == ["fails", "holds if"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"utilisation": 1.2}, "utilisation = 1.2 is not allowed: it must be above 0 and at most 1"),
-        ({"life_years": 0}, "life_years = 0 is not allowed: it must be above 0 and at most 30"),
-        ({"frequent_users": -1}, "frequent_users = -1 is not allowed: it must be above 0 and at most 1e+10"),
-        ({"h100_purchase_usd": "dear"}, "h100_purchase_usd = 'dear' is not allowed: it must be a number (USD)"),
-    ],
+test_bad_values_stop_with_one_line = refuses(
+    CHAPTER,
+    ({"utilisation": 1.2}, "utilisation = 1.2 is not allowed: it must be above 0 and at most 1"),
+    ({"life_years": 0}, "life_years = 0 is not allowed: it must be above 0 and at most 30"),
+    ({"frequent_users": -1}, "frequent_users = -1 is not allowed: it must be above 0 and at most 1e+10"),
+    ({"h100_purchase_usd": "dear"}, "h100_purchase_usd = 'dear' is not allowed: it must be a number (USD)"),
 )
-def test_bad_values_stop_with_one_line(changes, line):
-    with pytest.raises(ParameterError) as error:
-        run(CHAPTER, **changes)
-    assert str(error.value) == line

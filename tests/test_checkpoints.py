@@ -365,3 +365,9 @@ def test_any_json(value):
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_any_text(text):
     answer_or_line("{" + text)
+
+
+def test_a_key_that_stands_twice_is_refused():
+    text = json.dumps({"model_type": "llama", "hidden_size": 64})
+    with pytest.raises(ParameterError, match=r"its key 'hidden_size' stands twice"):
+        checkpoints.read(text[:-1] + ', "hidden_size": 128}', "mine")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import cache
 
 import pytest
 from notebook_runner import run
@@ -17,7 +16,6 @@ from llm_economics.formulas.hardware import Link, System
 PAGE = ROOT / "chapters/contradictions.ipynb"
 
 
-@cache
 def page():
     return run(PAGE)
 

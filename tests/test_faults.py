@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from test_cli_run import MFU, RECORD, call, notebook
-from test_cli_sweep import CHAPTER, place  # noqa: F401 (a fixture)
+from test_cli_sweep import CHAPTER, parent_of, place  # noqa: F401 (a fixture)
 from test_kernels import alive, forked, wait_for
 
 from llm_economics.book import claims
@@ -26,10 +26,6 @@ COMMAND = [sys.executable, "-m", "llm_economics"]
 
 def started(*arguments: object, cwd: Path) -> subprocess.Popen:
     return subprocess.Popen([*COMMAND, *map(str, arguments)], cwd=cwd, stderr=subprocess.PIPE, text=True)
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @forked

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 
 import altair as alt
 import pandas as pd
@@ -26,6 +28,12 @@ GRID = pd.DataFrame(
     {"mfu": mfu / 100, "days": days, "cards": 1e6 / mfu / days, "hours": 2.4e7 / mfu, "run": f"run {days}"}
     for mfu in range(20, 65, 5)
     for days in (30, 60, 90)
+)
+THINGS = pd.DataFrame(
+    {"users": users, "model": model, "kind": kind, "number": number}
+    for users in (1, 2, 4, 8)
+    for model, held in (("8B", 1), ("70B", 4))
+    for kind, number in (("weights", held), ("caches", users), ("free", 8 - users))
 )
 SAID = {"title": "A finding", "description": "What the chart shows."}
 
@@ -69,7 +77,23 @@ FORMS = {
         GRID.assign(mfu=GRID.mfu.map("{:.0%}".format)), "mfu", "cards", "run", kind="bars", start="40%",
         readout=lambda rows: f"{len(rows)} rows", slider_title="MFU", x_title="cards", **k,
     ),
+    "things in rows": lambda **k: figures.things(
+        THINGS, "users", "model", "kind", "number", readout="users", slider_title="users", x_title="wafers",
+        empty="free", **k,
+    ),
+    "things in bins": lambda **k: figures.things(
+        THINGS, "users", "model", "kind", "number", readout="users", slider_title="users", y_title="wafers",
+        upward=True, **k,
+    ),
+    "things in lines": lambda **k: figures.things(
+        THINGS[THINGS.model == "8B"], "users", "model", "kind", "number", readout="users", slider_title="users",
+        across=4, **k,
+    ),
+    "clock": lambda **k: figures.clock(
+        pd.DataFrame({"hours": range(25)}), "hours", readout="hours", slider_title="hours a day", needed=4.9, **k
+    ),
 }  # fmt: skip
+MOVED = ("slider", "frontier", "picker", "things in rows", "things in bins", "things in lines", "clock")
 
 
 def bundle(chart: alt.TopLevelMixin) -> dict:
@@ -164,20 +188,35 @@ def test_a_readout_for_each_slider_value():
     assert json.loads(texts[: texts.index("]") + 1])[0] == "1,200,000"
 
 
-@pytest.mark.parametrize("name", ["slider", "frontier", "picker"])
+@pytest.mark.parametrize("name", MOVED)
 def test_a_title_that_is_a_function_follows_the_slider(name):
-    plain = bundle(FORMS[name](**SAID))
-    assert "usermeta" not in plain[figures.MIME]
-    told = {**SAID, "title": lambda rows: f"{rows.mfu.iloc[0]} makes {len(rows)}", "marks": {"flips": GRID.mfu.max()}}
+    assert "usermeta" not in bundle(FORMS[name](**SAID))[figures.MIME]
+    told = {**SAID, "title": lambda rows: f"{rows.iloc[0].to_dict()}", "marks": {"flips": None, "out of reach": 1e9}}
     if name == "picker":
-        told["marks"] = {"flips": "60%"}
+        told["marks"] = {"flips": None}
+    assert "marks" not in bundle(FORMS[name](**told))[figures.MIME]["usermeta"]["book"]
+    values = bundle(FORMS[name](**told))[figures.MIME]["usermeta"]["book"]["titles"]
+    assert len(values) == len(set(values)) > 3
+    ends = {"picker": "60%", "slider": 0.6, "frontier": 0.6, "clock": 24}
+    told["marks"] = {"flips": ends.get(name, 7.9)}
     spec = bundle(FORMS[name](**told))[figures.MIME]
     start = next(param["value"] for param in spec["params"] if "bind" in param)
-    own = spec["usermeta"]["book"]
-    assert spec["title"] == [f"{start} makes 3"] and len(own["titles"]) == 9
-    assert own["titles"][-1].startswith(str(GRID.mfu.max()) if name != "picker" else "60%") and own["marks"] == {
-        "flips": 8
-    }
+    assert str(start) in " ".join(spec["title"]) and spec["usermeta"]["book"]["marks"] == {"flips": len(values) - 1}
+
+
+def test_things_are_as_many_as_the_frame_says():
+    drawn = bundle(FORMS["things in rows"](**SAID))["image/svg+xml"]
+    marks = re.findall(r'<path aria-label="[^"]*model: [^>]*>', drawn)
+    colours = [re.search(r'fill="(#\w+)"', mark)[1] for mark in marks]
+    assert Counter(colours) == {figures.PALETTE[0]: 5, figures.PALETTE[1]: 8, figures.GRID: 8}  # at 4 users
+
+
+def test_guess_and_pace_go_along_for_the_page():
+    frame = GRID.assign(run="all")
+    said = {"readout": "hours", "slider_title": "MFU", "x_title": "d", "y_title": "c", **SAID, "guess": "Which?"}
+    chart = figures.slider_grid(frame, "mfu", "days", "cards", pace=lambda rows: 10 * rows.mfu.iloc[0], **said)
+    own = chart.to_dict()["usermeta"]["book"]
+    assert own["guess"] == "Which?" and own["pace"] == [2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0]
 
 
 def test_uneven_values_get_a_picker():

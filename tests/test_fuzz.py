@@ -1,29 +1,61 @@
 """Input of every kind, valid and not: an answer in whole, finite numbers, or one clean line, soon and in little memory.
 
-In the suite a small budget with a fixed seed; ``python tests/test_fuzz.py 100000`` tries as many of each kind by hand.
+In the suite a small budget, the same on each run; by hand as many of each kind as asked for, other ones each time:
+
+    LLM_ECONOMICS_FUZZ=100000 python -m pytest -s tests/test_fuzz.py -k configuration
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import math
+import os
 import random
 import resource
-import sys
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from test_cli_compare import AFTER, side
+from test_damages import DATA, FILES, UNITS
 
 from llm_economics import architecture, checkpoints, facts, serving
-from llm_economics.facts import documents
+from llm_economics.book import claims
+from llm_economics.facts import documents, store
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.reruns import scenarios
+from llm_economics.reruns import comparison, notebooks, runs, scenarios, sweeps
 
-ORACLE = json.loads((Path(__file__).parent / "oracle" / "config_oracle.json").read_text(encoding="utf-8"))
-CONFIGS = [case["config"] for case in (*ORACLE["published"].values(), *ORACLE["random"])]
+ORACLE = Path(__file__).parent / "oracle"
+BY_HAND = int(os.environ.get("LLM_ECONOMICS_FUZZ", "0"))
+SLICE = 2_000
+"""Examples after which hypothesis begins anew, since it remembers all that it has tried."""
+SECONDS, MEGABYTES = 2.0, 200
+
+
+def rows_of(found: Any) -> list[dict[str, Any]]:
+    """Every configuration in an oracle's file."""
+    if isinstance(found, dict) and isinstance(found.get("config"), dict):
+        return [found["config"]]
+    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return [config for each in inner for config in rows_of(each)]
+
+
+CONFIGS = [
+    config
+    for name in ("config_oracle.json", "families_oracle.json")
+    for config in rows_of(json.loads((ORACLE / name).read_text(encoding="utf-8")))
+]
+FAMILIES: dict[str, list[dict[str, Any]]] = {}
+for config in CONFIGS:
+    FAMILIES.setdefault(str(config.get("model_type")), []).append(config)
 SYSTEM = """name: mine
 accelerator: {memory_gb: 100, memory_tb_per_s: 5, peak_tflops: {bf16: 1000, fp8: 2000}}
 accelerators: 16
@@ -40,7 +72,6 @@ WORDS = (
     "010", "1:30", "1_000", "-1", "0", "3", "2.5", "1e400", "1e-9", "9" * 400, ".nan", ".inf", "yes", "null", "~", "''",
     "[]", "{}", "&a 1", "*a", "!!int 3", "<<", "a: b", "- 1", "#", "---", "...", "\t", "\x07", "bf16", "mfu",
 )  # fmt: skip
-SECONDS, MEGABYTES = 2.0, 200
 
 
 def deep(levels: int) -> Any:
@@ -66,9 +97,12 @@ ODD: tuple[Callable[[random.Random], Any], ...] = (
 )
 
 
-def mutated_config(r: random.Random) -> Any:
-    """A published or drawn configuration with up to four of its fields changed, lost, or exchanged for others'."""
-    config = json.loads(json.dumps(r.choice(CONFIGS)))
+# What is tried
+
+
+def configuration(r: random.Random) -> Any:
+    """A configuration of any family with up to four of its fields changed, lost, or exchanged for others'."""
+    config = json.loads(json.dumps(r.choice(FAMILIES[r.choice(list(FAMILIES))])))
     for _ in range(r.randrange(5)):
         place = config
         while (inner := [key for key in place if isinstance(place[key], dict) and place[key]]) and r.random() < 0.3:
@@ -88,7 +122,7 @@ def mutated_config(r: random.Random) -> Any:
     return config if r.random() < 0.98 else r.choice(ODD)(r)
 
 
-def mutated_text(text: str) -> Callable[[random.Random], str]:
+def changed_text(text: str) -> Callable[[random.Random], str]:
     """A file of a reader with words, numbers, lines and characters changed."""
 
     def change(r: random.Random) -> str:
@@ -114,6 +148,58 @@ def mutated_text(text: str) -> Callable[[random.Random], str]:
     return change
 
 
+def changed_json(found: Any) -> Callable[[random.Random], bytes]:
+    """A file of a program with up to three of its values, at any depth, changed or lost, or its end cut off."""
+
+    def change(r: random.Random) -> bytes:
+        copy = {"all": json.loads(json.dumps(found))}
+        for _ in range(r.randrange(4)):
+            place, key = copy, "all"
+            while isinstance(place[key], (dict, list)) and place[key] and (place is copy or r.random() < 0.8):
+                place = place[key]
+                key = r.choice(list(place) if isinstance(place, dict) else range(len(place)))
+            if r.random() < 0.2 and place is not copy:
+                del place[key]
+            else:
+                place[key] = r.choice(ODD)(r)
+        try:
+            content = json.dumps(copy.get("all")).encode()
+        except (ValueError, RecursionError):  # a number too long to be written
+            content = b"[" * 10_000
+        return content if r.random() < 0.9 else content[: r.randrange(len(content))]
+
+    return change
+
+
+def row(r: random.Random) -> tuple[str, dict[str, str]]:
+    """A row of a file of ``data/`` with up to three of its cells changed."""
+    name = r.choice(FILES)
+    rows = rows_of_data(name)
+    record = dict(r.choice(rows))
+    for _ in range(r.randrange(4)):
+        words = [
+            *WORDS,
+            *UNITS,
+            "2024-02-31",
+            "2031-01",
+            "\u0663",
+            "x" * 100_000,
+            r.choice(list(r.choice(rows).values())),
+        ]
+        record[r.choice(list(record))] = r.choice(words)
+    return name, {column: cell for column, cell in record.items() if cell}
+
+
+def rows_of_data(name: str, read: dict[str, list[dict[str, str]]] = {}) -> list[dict[str, str]]:  # noqa: B006
+    if name not in read:
+        with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            read[name] = list(csv.DictReader(file))
+    return read[name]
+
+
+# What is asked of it: numbers, all of them finite
+
+
 def count(config: Any) -> list[Any]:
     """Everything that a configuration is asked for."""
     source = config if isinstance(config, dict) else json.dumps(config)
@@ -122,68 +208,156 @@ def count(config: Any) -> list[Any]:
     counted = architecture.parameters(arch)
     flops = [architecture.forward_flops_per_token(arch, 8192, kind) for kind in architecture.CONVENTIONS]
     cache = [architecture.kv_bytes_per_token(arch), architecture.kv_bytes(arch, 8192, 2)]
-    step = serving.decode(serving.model_from_architecture(arch), facts.system("H100"), 4, 8192).seconds
+    model = serving.model_from_architecture(arch)
+    step = serving.decode(model, facts.system("H100"), 4, 8192).seconds
     assert 0 < counted.active <= counted.total
+    assert all(float(number).is_integer() for number in (counted.total, counted.active, *cache))
     return [counted.total, counted.active, *flops, *cache, step]
 
 
-def read_system(folder: Path) -> Callable[[str], list[Any]]:
+def system(text: str, folder: Path) -> list[Any]:
     path = folder / "mine.yaml"
-
-    def read(text: str) -> list[Any]:
-        path.write_text(text, encoding="utf-8", errors="surrogatepass")
-        system = facts.system_from_file(path)
-        chip = system.accelerator
-        return [system.accelerators, system.scale_up.bandwidth, chip.memory_bytes, *chip.peak_flops.values()]
-
-    return read
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    found = facts.system_from_file(path)
+    chip = found.accelerator
+    return [found.accelerators, found.scale_up.bandwidth, chip.memory_bytes, *chip.peak_flops.values()]
 
 
-def read_scenario(text: str) -> list[Any]:
+def scenario(text: str, folder: Path) -> list[Any]:
     found = scenarios.parse(text, "mine")
     return [value for value in found.parameters.values() if not isinstance(value, str)]
 
 
-def within_the_rule(make: Callable[[random.Random], Any], ask: Callable[[Any], list[Any]], times: int, seed: int = 1):
-    """Ask ``times`` times; the shares that were answered and refused."""
-    r, answered = random.Random(seed), 0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for _ in range(times):
-        given = make(r)
-        start = time.process_time()
-        try:
-            numbers = ask(given)
-            answered += 1
-            assert all(math.isfinite(number) and not isinstance(number, bool) for number in numbers), (given, numbers)
-        except ParameterError as error:
-            line = str(error)
-            assert line.isprintable() and len(line) < 2000, (given, line)
-        assert time.process_time() - start < SECONDS, given
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown < MEGABYTES, f"{grown:.0f} MB"
-    return answered / times
+RESULTS = side("t", "holds", AFTER, 0.4) | {"run": "r", "why": ""}
+MANIFEST = {
+    "title": "t", "why": "", "source": str(facts.ROOT / "chapters"), "values": {"kv-cache": {"batch": 8}}, "run": "r",
+    "notebooks": {"kv-cache": {"key": "k", "sha256": "s", "seconds": 1.5}},
+}  # fmt: skip
+VERDICT = {**RESULTS["verdicts"][0], "condition": None, "flips_at": {"parameter": "mfu", "value": 0.3, "unit": ""}}
+OUTPUTS = [
+    {"output_type": "display_data", "data": {claims.VERDICT_MIME: VERDICT, claims.BASIS_MIME: {"uses": ["a"]}}},
+    {
+        "output_type": "display_data",
+        "data": {claims.RESULT_MIME: {"name": "n", "value": [1, 2.5], "unit": "x", "note": ""}},
+    },
+]
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "source": "mfu: float = 0.4  # x [y]",
+         "outputs": [], "execution_count": None},
+        {"cell_type": "code", "id": "b", "metadata": {}, "source": ["1"], "outputs": OUTPUTS, "execution_count": 1},
+    ],
+    "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+}  # fmt: skip
+POINT = {
+    "parameters": {"acceptance": 0.8}, "error": "", "lost": False,
+    "results": {"tokens": {"value": 3.4, "unit": "token", "note": ""}},
+    "verdicts": {"serve-065": {"verdict": "holds", "computed_value": [1.5, "a"]}},
+}  # fmt: skip
+SWEEP = sweeps.Sweep("speculative-decoding", "{}", {}, {"acceptance": (0.8,)})
 
 
-def kinds(folder: Path) -> dict[str, tuple[Callable, Callable, float]]:
-    """Of each kind of input: what makes it, what asks for it, and the least share that has to be answered."""
-    return {
-        "config": (mutated_config, count, 0.1),
-        "system": (mutated_text(SYSTEM), read_system(folder), 0.05),
-        "scenario": (mutated_text(SCENARIO), read_scenario, 0.05),
-        "document": (mutated_text(SYSTEM + SCENARIO), lambda text: [len(str(documents.parse(text)))], 0.01),
-    }
+def results(content: bytes, folder: Path) -> list[Any]:
+    (folder / "results.json").write_bytes(content)
+    found = comparison.load(folder)
+    changes = comparison.compare(RESULTS, found)
+    assert "\n".join(comparison.lines(changes)) and comparison.page(changes)
+    return [changes.verdicts, changes.values, len(json.dumps(changes.record(), allow_nan=False))]
 
 
-@pytest.mark.parametrize("kind", ["config", "system", "scenario", "document"])
-def test_an_answer_or_one_clean_line(kind, tmp_path):
-    make, ask, least = kinds(tmp_path)[kind]
-    assert within_the_rule(make, ask, 300) > least
+def manifest(content: bytes, folder: Path) -> list[Any]:
+    (folder / "run.json").write_bytes(content)
+    found = runs.read_manifest(folder)
+    run = runs.Run(folder, "t", "", {"kv-cache": {}})
+    return [runs.expected_seconds(run, "kv-cache"), len(found["notebooks"]), run.current("kv-cache")]
 
 
-if __name__ == "__main__":
-    import tempfile
+def stranger(content: bytes, folder: Path) -> list[Any]:
+    path = folder / "llama3-cluster-sizing.ipynb"
+    path.write_bytes(content)
+    found, cards = claims.results(folder), claims.scorecard(folder)
+    assert claims.table_html(cards)
+    return [len(found), len(cards), len(notebooks.defaults(path))]
 
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (make, ask, _) in kinds(Path(folder)).items():
-            share = within_the_rule(make, ask, int(sys.argv[1]), seed=2)
-            print(f"{name}: {sys.argv[1]} tried, {share:.0%} answered, the others refused in one line each")
+
+def point(content: bytes, folder: Path) -> list[Any]:
+    path = sweeps._file(SWEEP, folder, SWEEP.points[0])
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    found = [record for record in sweeps.stored(SWEEP, folder) if record]
+    frame = sweeps.table(SWEEP, found)
+    sweeps.plotted(SWEEP, found)
+    return [len(json.dumps(sweeps.summary(SWEEP, found), allow_nan=False)), len(frame)]
+
+
+def data_row(given: tuple[str, dict[str, str]], folder: Path) -> list[Any]:
+    name, record = given
+    model = store._model(name)
+    try:
+        (found,) = store._adapter(model).validate_python([record])
+    except ValidationError as errors:
+        raise store._as_catalog_error(name, model, [record], errors) from None
+    return [value for value in vars(found).values() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of input is made, what is asked of it, and the least share that has to be answered."""
+
+    make: Callable[[random.Random], Any]
+    ask: Callable[[Any, Path], list[Any]]
+    least: float
+
+
+KINDS = {
+    "configuration": Kind(configuration, lambda config, folder: count(config), 0.1),
+    "system": Kind(changed_text(SYSTEM), system, 0.05),
+    "scenario": Kind(changed_text(SCENARIO), scenario, 0.05),
+    "document": Kind(changed_text(SYSTEM + SCENARIO), lambda text, folder: [len(str(documents.parse(text)))], 0.01),
+    "results": Kind(changed_json(RESULTS), results, 0.1),
+    "manifest": Kind(changed_json(MANIFEST), manifest, 0.05),
+    "notebook": Kind(changed_json(NOTEBOOK), stranger, 0.1),
+    "point": Kind(changed_json(POINT), point, 0.1),
+    "row": Kind(row, data_row, 0.1),
+}
+
+
+def keeps_the_rule(ask: Callable[[Any, Path], list[Any]], tried: Any, folder: Path) -> bool:
+    """Whether an input was answered; that it kept the rule is asserted."""
+    shown = repr(tried)[:2000] if not isinstance(tried, bytes) else tried[:2000]
+    start = time.process_time()
+    try:
+        numbers = ask(tried, folder)
+    except ParameterError as error:
+        line = str(error)
+        assert line.isprintable() and len(line) < 2000, (shown, line)
+        return False
+    finally:
+        assert time.process_time() - start < SECONDS, shown
+    assert all(math.isfinite(number) for number in numbers), (shown, numbers)
+    return True
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_answer_or_one_clean_line(name, tmp_path):
+    kind, answered, tried = KINDS[name], 0, 0
+    budget = BY_HAND or 150
+    for number in range(math.ceil(budget / SLICE)):
+        options = {"max_examples": min(budget, SLICE), "deadline": None, "database": None}
+        options |= {"suppress_health_check": list(HealthCheck), "phases": [Phase.generate, Phase.shrink]}
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+        @settings(derandomize=not BY_HAND, **options)
+        @given(st.randoms(use_true_random=bool(BY_HAND)))
+        def one(r: random.Random) -> None:
+            nonlocal answered, tried
+            with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+                tried += 1
+                answered += keeps_the_rule(kind.ask, kind.make(r), Path(folder))
+
+        (seed(time.time_ns() + number)(one) if BY_HAND else one)()
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        assert grown < MEGABYTES, f"{grown:.0f} MB"
+    assert answered / tried > kind.least
+    if BY_HAND:
+        print(f"{name}: {tried:,} tried, {answered / tried:.0%} answered, the others refused in one line each")

@@ -120,6 +120,10 @@ def test_each_process_dies_for_itself(tmp_path):
             ran(tmp_path, f"import os, time; os.kill({victim}, 9); time.sleep(60)")
     before = forks.WARM._process
     assert ran(tmp_path, f"import os; os.kill({before.pid}, 9); print(1)", "print(2)") == ["1", "2"], "a kernel goes on"
+    with pytest.raises(DeadKernelError):  # the first kernel of a process, which nobody asked to draw before
+        ran(tmp_path, "import os, time; os.kill(os.getppid(), 9); time.sleep(60)")
+    with pytest.raises(DeadKernelError):  # the first kernel of a process, which nobody asked to draw before
+        ran(tmp_path, "import os, time; os.kill(os.getppid(), 9); time.sleep(60)")
     assert ran(tmp_path, "print(3)") == ["3"], "another process is started"
     assert forks.WARM._process is not before
 

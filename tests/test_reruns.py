@@ -4,7 +4,6 @@ import ast
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,16 +72,10 @@ def allowed(name, value) -> bool:
 CASES = [(path, name) for path in ARGUMENTS for name in parameters_of(path)]
 
 
-@pytest.fixture(scope="module")
-def committed():
-    """What each chapter finds with its own parameters, computed once."""
-    return cache(run)
-
-
 @pytest.mark.parametrize(("path", "name"), CASES, ids=[f"{path.stem}-{name}" for path, name in CASES])
-def test_every_parameter_changes_some_result(committed, path, name):
+def test_every_parameter_changes_some_result(path, name):
     default = ast.literal_eval(parameters_of(path)[name]["default"])
-    verdicts, results = committed(path)
+    verdicts, results = run(path)
 
     def changed(thing) -> bool:
         if isinstance(thing, claims.Verdict):
@@ -103,8 +96,8 @@ def test_every_parameter_changes_some_result(committed, path, name):
 
 
 @pytest.mark.parametrize("path", ARGUMENTS, ids=lambda path: path.stem)
-def test_the_stored_records_are_those_of_a_fresh_run(committed, path):
-    verdicts, results = committed(path)
+def test_the_stored_records_are_those_of_a_fresh_run(path):
+    verdicts, results = run(path)
     stored = claims.results().get(path.stem, {})
     assert {name: row["value"] for name, row in stored.items()} == {
         name: claims.rounded(row["value"]) for name, row in results.items()

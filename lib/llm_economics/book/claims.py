@@ -26,6 +26,7 @@ from llm_economics.book.judging import (
     KEYS,
     NOT_YET,
     OUTCOMES,
+    RESULT_MIME,
     VERDICT_MIME,
     VERDICTS,
     Claim,
@@ -55,6 +56,7 @@ __all__ = [
     "IMMATERIAL",
     "NOT_YET",
     "OUTCOMES",
+    "RESULT_MIME",
     "VERDICTS",
     "VERDICT_MIME",
     "Claim",
@@ -90,7 +92,6 @@ __all__ += [
 ]
 
 OWN_MIME = "application/vnd.llm-economics."
-RESULT_MIME = "application/vnd.llm-economics.result+json"
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,9 @@ def _notebooks(folder: Path) -> Iterable[tuple[Path, bytes]]:
     """The notebooks of a folder; of that of a run only those that the run has finished, as it left them."""
     manifest, digests = folder.parent / "run.json", None
     if folder.name == "chapters" and manifest.is_file():
-        try:
-            finished = json.loads(manifest.read_bytes())["notebooks"]
-            digests = {slug: made["sha256"] for slug, made in finished.items()}
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise ParameterError(f"{manifest} is no record of a run") from None
+        from llm_economics.book import records
+
+        digests = {slug: made["sha256"] for slug, made in records.manifest(manifest)["notebooks"].items()}
     for path in sorted(folder.glob("*.ipynb")):
         content = path.read_bytes()
         if digests is None or digests.get(path.stem) == hashlib.sha256(content).hexdigest():
@@ -175,19 +174,26 @@ def _notebooks(folder: Path) -> Iterable[tuple[Path, bytes]]:
 
 def _bundles(folder: Path | None, mime: str) -> Iterable[tuple[str, dict[str, Any]]]:
     """The outputs of a folder of executed notebooks that hold a record of one kind, each with its chapter."""
-    for path, content in _notebooks(folder or chapters_folder()):
+    folder = folder or chapters_folder()
+    foreign = folder.resolve() != facts.ROOT / "chapters"
+    for path, content in _notebooks(folder):
         try:
-            found = _outputs(content)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise ParameterError(f"{path} is no notebook: {reason}") from error
+            found = _outputs(content, foreign)
+        except ParameterError as error:
+            raise ParameterError(f"{path} is no notebook: {error}") from None
         yield from ((path.stem, deepcopy(data)) for data in found if mime in data)
 
 
 @lru_cache(maxsize=64)
-def _outputs(content: bytes) -> list[dict[str, Any]]:
-    """The book's own records in the outputs of a notebook."""
-    outputs = (output for cell in json.loads(content)["cells"] for output in cell.get("outputs", ()))
+def _outputs(content: bytes, foreign: bool) -> list[dict[str, Any]]:
+    """The book's own records in the outputs of a notebook, whose shape is checked where it is not the book's own."""
+    if foreign:
+        from llm_economics.book import records
+
+        notebook = records.notebook(content)
+    else:
+        notebook = json.loads(content)
+    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
     own = (
         {key: data for key, data in output.get("data", {}).items() if key.startswith(OWN_MIME)} for output in outputs
     )

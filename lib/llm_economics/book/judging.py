@@ -20,6 +20,7 @@ from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError
 
 VERDICT_MIME = "application/vnd.llm-economics.verdict+json"
+RESULT_MIME = "application/vnd.llm-economics.result+json"
 BASIS_MIME = "application/vnd.llm-economics.basis+json"
 """What a verdict rests on: inputs, interval and the input that flips its test; beside the verdict's record."""
 

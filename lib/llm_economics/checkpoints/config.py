@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError, cleaned
 
 DEFAULTS = Path(__file__).with_name("config_defaults.json")
 MOST = 10**9
@@ -44,14 +44,32 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
     if _nested(text) > MOST_NESTED:
         raise refused("config", shown, "it is nested too deeply")
     try:
-        given = json.loads(text)
+        given = json.loads(text, object_pairs_hook=one_of_each)
     except RecursionError as error:
         raise refused("config", shown, "it is nested too deeply") from error
+    except ParameterError as error:
+        raise refused("config", shown, str(error)) from None
     except ValueError as error:
         raise refused("config", shown, f"it is not JSON ({str(error)[:80]})") from error
     if not isinstance(given, dict):
         raise refused("config", shown, "it must be a JSON object")
     return given, path
+
+
+def one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of its keys and values.
+
+    Raises
+    ------
+    ParameterError
+        If a key stands there twice, of which other readers take the last without a word.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ParameterError(f"its key {cleaned(key)!r} stands twice")
+        found[key] = value
+    return found
 
 
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)

@@ -210,7 +210,7 @@ def read_index(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MOST_HEADER:
             raise _bad(path, f"its index is longer than the {MOST_HEADER:,} B that are read")
-        index = json.loads(path.read_bytes())
+        index = json.loads(path.read_bytes(), object_pairs_hook=lambda pairs: _no_twins(path, pairs))
     except ParameterError:
         raise
     except (OSError, ValueError, RecursionError) as error:
@@ -323,7 +323,7 @@ def _safetensors(path: Path, opened: BinaryIO, size: int, warnings: list[str]) -
 def _no_twins(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise _bad(path, "its header names a tensor twice")
+        raise _bad(path, "it names a tensor twice")
     return found
 
 

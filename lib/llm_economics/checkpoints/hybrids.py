@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from llm_economics.checkpoints.config import MOST, Fields, refused, whole_number
@@ -178,9 +177,7 @@ def falcon_h1(f: Fields) -> Family:
     biases, width = both_biases(f), f.maybe("mamba_d_ssm")
     if width is None:
         width = f.whole("mamba_expand") * s.hidden
-    block = _mamba2(f, s, width, gated_norm=f.flag("mamba_rms_norm"))
-    if f.flag("projectors_bias"):
-        raise refused("projectors_bias", True, "biases of the projections are not counted")
+    block = _mamba2(f, s, width, gated_norm=f.flag("mamba_rms_norm"), output_bias=f.flag("projectors_bias"))
     dense = Dense(width=s.width, bias=f.flag("mlp_bias"))
     return uniform(s, Layer(Several((attention(s, **biases), block)), dense))
 
@@ -282,6 +279,8 @@ def zamba2(f: Fields) -> Family:
     kv_heads = f.maybe("num_key_value_heads") or heads
     wide, width = 2 * s.hidden, f.whole("mamba_expand") * s.hidden
     dim, n_heads = wide // heads, f.whole("n_mamba_heads")
+    if width % n_heads:
+        raise refused("n_mamba_heads", n_heads, f"it must divide the {width} channels")
     block = Mamba2(
         heads=n_heads,
         head_dim=width // n_heads,
@@ -303,8 +302,7 @@ def zamba2(f: Fields) -> Family:
     shared = Several((attend, Dense(width=inner, bias=bias), _norms(s, wide)))
     adapters = [("mlp.gate_up_proj", s.hidden, 2 * inner)]
     if f.flag("use_shared_attention_adapter"):
-        sizes_ = {"q": heads * dim, "k": kv_heads * dim, "v": kv_heads * dim}
-        adapters += [(f"self_attn.{name}_proj", wide, size) for name, size in sizes_.items()]
+        adapters += [(f"self_attn.{name}_proj", wide, wide) for name in ("q", "k", "v")]
     low = {
         "adapters": tuple(
             [
@@ -483,6 +481,8 @@ def xlstm(f: Fields) -> Family:
     """Matrix LSTMs (arXiv:2405.04517): linear attention with gates, and a gated MLP."""
     hidden = f.maybe("hidden_size") if "hidden_size" in f.given else None
     hidden = hidden or f.maybe("embedding_dim") or f.whole("hidden_size")
+    if f.maybe("embedding_dim") not in (None, hidden):
+        raise refused("embedding_dim", f.used["embedding_dim"], f"layers are {hidden} wide")
     layers = f.maybe("num_blocks") or f.whole("num_hidden_layers")
     if f.flag("use_bias"):
         raise refused("use_bias", True, "biases are not counted")
@@ -491,7 +491,7 @@ def xlstm(f: Fields) -> Family:
     heads = f.whole("num_heads")
     keys, values = int(hidden * _number(f, "qk_dim_factor")), int(hidden * _number(f, "v_dim_factor"))
     step = f.whole("ffn_round_up_to_multiple_of")
-    width = step * math.ceil(_number(f, "ffn_proj_factor") * hidden / step)
+    width = step * int((_number(f, "ffn_proj_factor") * hidden + step - 1) // step)
     state = keys * values // heads
     mixer = Listed(
         listed=(
@@ -502,7 +502,7 @@ def xlstm(f: Fields) -> Family:
             Weight("mlstm_layer.igate_preact", "mixers", heads, hidden),
             Weight("mlstm_layer.fgate_preact", "mixers", heads, hidden),
             vector("mlstm_layer.gate_biases", "mixers", heads, 2, 2),
-            vector("mlstm_layer.multihead_norm", "mixers", values),
+            vector("mlstm_layer.multihead_norm", "mixers", values // heads * heads),
             Weight("mlstm_layer.out_proj", "mixers", hidden, values),
         ),
         kept=state + keys + heads,
@@ -516,7 +516,7 @@ def xlstm(f: Fields) -> Family:
 # Linear attention
 
 
-def _delta(f: Fields) -> DeltaNet:
+def _delta(f: Fields, projections: str = "split") -> DeltaNet:
     names = {
         "key_heads": "linear_num_key_heads",
         "value_heads": "linear_num_value_heads",
@@ -524,7 +524,7 @@ def _delta(f: Fields) -> DeltaNet:
         "value_dim": "linear_value_head_dim",
         "conv_width": "linear_conv_kernel_dim",
     }
-    return DeltaNet(**{size: f.whole(name) for size, name in names.items()})
+    return DeltaNet(**{size: f.whole(name) for size, name in names.items()}, projections=projections)
 
 
 def _shared_expert(f: Fields, gate: bool = True) -> Experts:
@@ -536,15 +536,14 @@ def _shared_expert(f: Fields, gate: bool = True) -> Experts:
 def qwen3_next(f: Fields) -> Family:
     """Three layers of gated delta rule for one of attention, whose queries come with a gate for each value."""
     s = base(f, "intermediate_size" if "intermediate_size" in f.defaults else None)
-    biases, linear = both_biases(f), _delta(f)
+    joined = "joined" if f.model_type == "qwen3_next" else "split"
+    biases, linear = both_biases(f), _delta(f, joined)
     period = f.extra("full_attention_interval", 4)
     words = kinds(f, s.layers, lambda i: LINEAR if (i + 1) % period else FULL, (FULL, LINEAR))
     has_experts = "num_experts" in f.defaults and f.whole("num_experts", 0) > 0
     sparse = by_step(f, s) if has_experts else [False] * s.layers
     routed = _shared_expert(f) if any(sparse) else None
-    full = attention(s, qk_norm="head", gate="value", **biases)
-    if biases["qkv_bias"]:
-        full = Several((full, Listed(listed=(vector("self_attn.gate.bias", "biases", s.heads * s.head_dim),))))
+    full = attention(s, qk_norm="head", gate="query", **biases)
 
     def layer(kind: tuple[str, bool]) -> Layer:
         return Layer(full if kind[0] == FULL else linear, routed if kind[1] else Dense(width=s.width))
@@ -626,6 +625,7 @@ def olmo_hybrid(f: Fields) -> Family:
         key_dim=key_dim,
         value_dim=value_dim,
         conv_width=f.whole("linear_conv_kernel_dim"),
+        projections="apart",
     )
     last = s.layers - 1 if s.layers < 4 else None
     words = kinds(f, s.layers, lambda i: FULL if i % 4 == 3 or i == last else LINEAR, (FULL, LINEAR))
@@ -786,7 +786,7 @@ def inkling(f: Fields, second: bool = False, loop: bool = False) -> Family:
             f, s.layers, lambda i: "sparse" if i >= first else "dense", ("sparse", "dense"), "mlp_layer_types"
         )
         sparse = [word == "sparse" for word in listed]
-        dense = Dense(width=dense_width)
+        dense = Several((Dense(width=dense_width), Listed(listed=(vector("mlp.global_scale", "mlp", 1),))))
         n_shared = f.whole("n_shared_experts", 0)
         routed = experts(f, "n_routed_experts", width, shared_width=n_shared * width, extra_choices=n_shared)
         routed = Several((routed, Listed(listed=(vector("mlp.gate.global_scale", "router", 1),))))

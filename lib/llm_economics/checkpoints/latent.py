@@ -276,6 +276,9 @@ def longcat_flash(f: Fields) -> Family:
     s = sizes(f, "num_layers")
     bias = f.flag("attention_bias")
     attention = mla(f, s, bias)
+    each = attention.nope + attention.rope
+    if f.extra("qk_head_dim", each) != each:
+        raise refused("qk_head_dim", f.given["qk_head_dim"], f"its two parts make {each}")
     dense = Dense(width=f.whole("ffn_hidden_size"))
     extra = f.whole("zero_expert_num", 0)
     routed = experts(f, "n_routed_experts", f.whole("expert_ffn_hidden_size"), "moe_topk", extra_choices=extra)
@@ -331,7 +334,8 @@ def deepseek_v4(f: Fields) -> Family:
     if s.heads % plain.output_groups:
         raise refused("o_groups", plain.output_groups, f"it must divide the {s.heads} heads")
     chosen = index(f)
-    routed = with_shared(f, "n_routed_experts", "n_shared_experts", shared_bias=f.flag("mlp_bias"))
+    width = f.whole("moe_intermediate_size")  # of the one shared expert too, whatever n_shared_experts says
+    routed = experts(f, "n_routed_experts", width, shared_width=width, shared_bias=f.flag("mlp_bias"))
     streams = f.whole("hc_mult")
     extras, ends = _streams(s, streams, 2 * streams + streams * streams, 3)
 

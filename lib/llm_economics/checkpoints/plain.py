@@ -106,6 +106,16 @@ def olmoe(f: Fields) -> Family:
     return uniform(s, Layer(mixer, experts(f, "num_experts", s.width)))
 
 
+def helium(f: Fields) -> Family:
+    """Attention as wide as the hidden size, whose projection out has no bias."""
+    s = base(f)
+    if s.heads * s.head_dim != s.hidden:
+        raise refused(
+            "head_dim", s.head_dim, f"helium's {s.heads} heads must be as wide as its hidden size, {s.hidden}"
+        )
+    return decoder(f, qkv_bias="attention_bias", mlp_bias="mlp_bias")
+
+
 def diffllama(f: Fields) -> Family:
     """Differential attention: four vectors weigh its two halves; its norm has no weights."""
     return decoder(f, **_BIASES, extras=lambda f, s: [vector("self_attn.lambdas", "attention", s.head_dim, 4, 4)])
@@ -683,7 +693,7 @@ def laguna(f: Fields) -> Family:
     biases, gating = both_biases(f), f.value("gating")
     if gating not in (True, False, "per-head", "per-element", None):
         raise refused("gating", gating, "it must be true or false, per-head or per-element")
-    gate = {True: "head", "per-head": "head", "per-element": "value"}.get(gating, "none")
+    gate = "head" if gating in (True, "per-head") else "value"  # its class has a gate whatever is said
     heads = whole_numbers(f, "num_attention_heads_per_layer") or [s.heads] * s.layers
     if len(heads) != s.layers:
         raise refused("num_attention_heads_per_layer", f"{len(heads)} items", f"there are {s.layers} layers")
@@ -1152,7 +1162,7 @@ FAMILIES = {
     "granite": llama,
     "granite4_vision_text": llama,
     "granite_docling_text": llama,
-    "helium": partial(decoder, qkv_bias="attention_bias", mlp_bias="mlp_bias"),
+    "helium": helium,
     "internlm3": llama,
     "iquestcoder": llama,
     "cosmos3_edge_text": llama,

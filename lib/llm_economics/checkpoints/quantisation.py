@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from llm_economics.checkpoints.config import refused
+from llm_economics.checkpoints.config import one_of_each, refused
+from llm_economics.formulas.elementwise import ParameterError
 
 
 def _up(whole: int, part: int) -> int:
@@ -89,22 +90,36 @@ def int8_row(scale: int, more: int = 0, *, weight_only: bool = False) -> Format:
     return Format("int8 row", "int8", lambda o, i: o * i + scale * o + more, None if weight_only else "int8")
 
 
-def packed(bits: int, group: int | None, scale: int, *, symmetric: bool = True, shape: int = 16) -> Format:
-    """Whole numbers packed densely along the row into 32 bits: ``pack-quantized`` of compressed-tensors."""
+def packed(
+    bits: int, group: int | None, scale: int, *, symmetric: bool = True, shape: int = 16, across: bool = True
+) -> Format:
+    """Whole numbers packed along the row into words of 32 bits: ``pack-quantized`` of compressed-tensors.
+
+    ``across``: a number may begin in one word and end in the next, as since version 0.18; before, as many as fit whole
+    share a word (10 of 3 bits), and the rest of it is lost.
+    """
+
+    def words(numbers: int) -> int:
+        return _up(numbers * bits, 32) if across else _up(numbers, 32 // bits)
 
     def size(o: int, i: int) -> int:
         groups = _up(i, group) if group else 1
-        zeros = 0 if symmetric else 4 * _up(o * bits, 32) * groups
-        return 4 * o * _up(i * bits, 32) + scale * o * groups + zeros + shape
+        zeros = 0 if symmetric else 4 * words(o) * groups
+        return 4 * o * words(i) + scale * o * groups + zeros + shape
 
     return Format(_grouped(bits, group, symmetric), _whole(bits), size, None, (1, group or 1))
 
 
-def gptq(bits: int, group: int | None, *, indices: bool = True) -> Format:
-    """Packed along the columns' axis with packed zero points; ``indices`` of groups are stored unless left out."""
+def gptq(bits: int, group: int | None, *, indices: bool = True, padded: bool = False) -> Format:
+    """Packed along the columns' axis with packed zero points; ``indices`` of groups are stored unless left out.
+
+    ``padded``: the last group is filled up.
+    """
 
     def size(o: int, i: int) -> int:
         groups = _up(i, group) if group else 1
+        if padded and group:
+            i = groups * group
         return 4 * _up(i * bits, 32) * o + 2 * groups * o + 4 * groups * _up(o * bits, 32) + (4 * i if indices else 0)
 
     return Format(_grouped(bits, group), _whole(bits), size, None, (32 // bits or 1, group or 1))
@@ -276,7 +291,9 @@ def side_file(folder: Path | None, prefix: str = "") -> tuple[dict[str, Any], st
         path = folder / f"{prefix}{name}"
         if path.is_file():
             try:
-                found = json.loads(path.read_text(encoding="utf-8-sig"))
+                found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=one_of_each)
+            except ParameterError as error:
+                raise refused(name, path, str(error)) from None
             except (OSError, ValueError, RecursionError) as error:
                 raise refused(name, path, "it is not JSON") from error
             if not isinstance(found, dict):
@@ -316,7 +333,8 @@ def _has_dtype(*given: Mapping[str, Any]) -> bool:
 
 def _with_experts(result: Declaration, config: Mapping[str, Any], inner: Mapping[str, Any]) -> Declaration:
     """With experts in FP4, where a field of the configuration says so beside ``quantization_config``."""
-    words = [given.get("expert_dtype") for given in (config, inner)]
+    inside = [given.get("quantization_config") for given in (config, inner)]
+    words = [given.get("expert_dtype") for given in (config, inner, *inside) if isinstance(given, Mapping)]
     if "fp4" not in words:
         return result
     experts = fp4_group("fp4 group 32", 32, 0)
@@ -419,9 +437,7 @@ def _layers(name: str, kind: str) -> bool:
 def _fp8(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
     """DeepSeek's blocks, transformers' FineGrainedFP8 and the checkpoints of one scale a tensor."""
     own = "dequantize" in found or "modules_to_convert" in found  # written by transformers 5
-    block = found.get("weight_block_size")
-    if block is not None and not (isinstance(block, list) and len(block) == 2 and all(_side(side) for side in block)):
-        raise refused("weight_block_size", block, "it must be null or two whole numbers of at least 1")
+    block = _block(found, "weight_block_size")
     static = 4 if found.get("activation_scheme") == "static" else 0
     byte_scales = found.get("scale_fmt") == "ue8m0" and (own or "v4" in str(config.get("model_type")))
     form = fp8_block(*block, scale=1 if byte_scales else 4) if block else fp8_tensor(4 + static)
@@ -439,6 +455,13 @@ def _fp8(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
     else:
         tests = [(lambda name, kind: kind == "head" or part_match(name, left or ()), None), (_always, form)]
     return Declaration(form.name, "", formats=tuple(tests))
+
+
+def _block(found: Mapping[str, Any], key: str) -> list[int] | None:
+    block = found.get(key)
+    if block is not None and not (isinstance(block, list) and len(block) == 2 and all(_side(side) for side in block)):
+        raise refused(key, block, "it must be null or two whole numbers of at least 1")
+    return block
 
 
 def _side(value: Any) -> bool:
@@ -471,11 +494,12 @@ def _compressed(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declarat
     listed = list_match(left)
     tests: list[Any] = [(lambda name, kind: listed(name), None)]
     forms = []
+    across = not _older(found.get("version"), (0, 18))
     for group in groups.values():
         weights = group.get("weights") if isinstance(group, Mapping) else None
         if not isinstance(weights, Mapping):
             continue
-        form = _compressed_format(weights, group, str(group.get("format") or found.get("format") or ""), config)
+        form = _compressed_format(weights, group, str(group.get("format") or found.get("format") or ""), config, across)
         targets = _names(group, "targets") or ["Linear"]
         forms.append(form)
         tests.append((_targeted(targets), form))
@@ -492,7 +516,15 @@ def _targeted(targets: list[str]) -> Callable[[str, str], bool]:
     return lambda name, kind: listed(name)
 
 
-def _compressed_format(weights: Mapping[str, Any], group: Mapping[str, Any], form: str, config: Any) -> Format:
+def _older(version: Any, than: tuple[int, int]) -> bool:
+    """Whether a checkpoint names a version, and an older one."""
+    found = re.match(r"(\d{1,6})\.(\d{1,6})", version) if isinstance(version, str) else None
+    return found is not None and (int(found[1]), int(found[2])) < than
+
+
+def _compressed_format(
+    weights: Mapping[str, Any], group: Mapping[str, Any], form: str, config: Any, across: bool
+) -> Format:
     bits = _number(weights, "num_bits", 8, _BITS)
     scale = dtype_bytes(config)
     strategy = str(weights.get("strategy") or "").lower()
@@ -521,7 +553,7 @@ def _compressed_format(weights: Mapping[str, Any], group: Mapping[str, Any], for
         return replace(fp8_row(scale), arithmetic=None if weight_only else "fp8")
     symmetric = weights.get("symmetric") is not False
     if "pack" in form or (not form and bits < 8):
-        return packed(bits, size if strategy in ("group", "") else None, scale, symmetric=symmetric)
+        return packed(bits, size if strategy in ("group", "") else None, scale, symmetric=symmetric, across=across)
     static = 0
     if inputs is not None and inputs.get("dynamic") is False:
         static = scale + (0 if inputs.get("symmetric") is not False else 1)
@@ -548,7 +580,7 @@ def _modelopt(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaratio
     left = _names(found, "exclude_modules", "ignore") or []
     listed = list_match(left)
     kv = _kv(found)
-    scales = 8 if kv == "fp8" else 0
+    scales = 8 if kv in ("fp8", "nvfp4") else 0
     if algorithm == "MIXED_PRECISION":
         layers = found.get("quantized_layers")
         if not isinstance(layers, Mapping):
@@ -607,7 +639,7 @@ _MODELOPT: dict[str, Callable[[int | None], Format]] = {
     "FP8_PB_REAL": lambda group: fp8_block(group or 128, group or 128),
     "NVFP4": lambda group: fp4_group("nvfp4", group or 16, 8),
     "W4A16_NVFP4": lambda group: fp4_group("nvfp4", group or 16, 4, arithmetic=None),
-    "W4A8_NVFP4_FP8": lambda group: fp4_group("nvfp4", group or 16, 8, arithmetic="fp8"),
+    "W4A8_NVFP4_FP8": lambda group: fp4_group("nvfp4", group or 32, 8, arithmetic="fp8"),
     "MXFP4": lambda group: fp4_group("mxfp4", group or 32, 0),
     "W4A8_MXFP4_FP8": lambda group: fp4_group("mxfp4", group or 32, 0, arithmetic="fp8"),
     "MXFP8": lambda group: micro(8),
@@ -719,11 +751,13 @@ def _auto_round_format(found: Mapping[str, Any], packing: str, config: Mapping[s
         static = 4 if inputs <= 8 else 0
         return fp4_group("nvfp4", _group(found, default=16) or 16, 4 + static, arithmetic="fp4" if static else None)
     if kind.startswith("fp"):
+        if isinstance(found.get("group_size"), list):
+            return fp8_block(*_block(found, "group_size"), scale=2)
         group = _group(found, default=-1)
         return fp8_tensor(8) if found.get("group_size") == 0 else fp8_block(1, group) if group else fp8_row(2)
     if "awq" in packing:
         return awq(bits, _group(found))
-    return gptq(bits, _group(found), indices=False)
+    return gptq(bits, _group(found), indices=False, padded=True)
 
 
 def _bitsandbytes(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:

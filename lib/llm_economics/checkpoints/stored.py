@@ -154,19 +154,46 @@ _KINDS = {
     "head": "head",
     "router": "router",
 }
-_CORRECTED = ("deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "deepseek_v4")
+_CORRECTED = {
+    "axk1",
+    "axk2",
+    "bailing_hybrid",
+    "deepseek_v3",
+    "deepseek_v32",
+    "deepseek_v4",
+    "dots1",
+    "exaone_moe",
+    "glm4_moe",
+    "glm4_moe_lite",
+    "glm_moe_dsa",
+    "hy_v3",
+    "hy_v4",
+    "kimi_k2",
+    "kimi_linear",
+    "mimo_v2_flash",
+    "minimax_m2",
+    "nemotron_h",
+    "sarvam_mla",
+    "sarvam_moe",
+    "solar_open",
+}
 """Model types whose files keep one FP32 value per expert for balancing, a buffer that is no parameter."""
+
+
+_WIDE_ROUTERS = _CORRECTED - {"deepseek_v4", "kimi_k2", "minimax_m2"} | {"deepseek_v2", "ernie4_5_moe", "flint"}
+"""Model types whose class keeps the router's matrix in FP32, and writes it so."""
 
 
 def of_declaration(architecture: Architecture, declaration: Declaration, config: Mapping[str, Any]) -> Checkpoint:
     """The bytes of an architecture stored as ``declaration`` says."""
     value = dtype_bytes(config)
+    wide = config.get("model_type") in _WIDE_ROUTERS and _written_by(config, _PINNED)
     parts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     formats: Counter[Format] = Counter()
     values = odd = odd_bytes = 0
     for layer, part, weight in _named(architecture, config):
-        plain = weight.parameters * value
+        plain = weight.parameters * (4 if wide and weight.name == "mlp.gate" else value)
         form = _format(declaration, layer, weight) if weight.product and weight.columns > 1 else None
         size = plain if form is None else weight.copies * form.size(weight.rows, weight.columns)
         if form is not None and form.keeps(weight.rows, weight.columns):
@@ -231,10 +258,32 @@ def _named(architecture: Architecture, config: Mapping[str, Any]) -> Iterator[tu
     for weight in architecture.ends:
         looked_up = weight.part in ("embedding", "positional") and not weight.product
         yield "", "lookup" if looked_up else "common", weight
-    ahead = config.get("num_nextn_predict_layers", config.get("num_mtp_layers"))
-    for extra in range(ahead if isinstance(ahead, int) and not isinstance(ahead, bool) else 0):
+    for extra in range(_layers_ahead(config)):
         for weight in _ahead(architecture, architecture.stack[-1][1], config.get("model_type") in _TABLES_AHEAD):
             yield f"model.layers.{number + extra}.", "ahead", weight
+
+
+_PINNED = (5, 24)
+"""The release of ``transformers`` whose files were read."""
+_NOT_SAVED = ("deepseek_v3", "glm4_moe")
+"""Model types whose class has a default for further layers and builds none: a file that it wrote names them all the
+same."""
+
+
+def _written_by(config: Mapping[str, Any], release: tuple[int, int]) -> bool:
+    """Whether a release of ``transformers``, or a later one, wrote the configuration."""
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", str(config.get("transformers_version") or ""))
+    return bool(found) and (int(found[1]), int(found[2])) >= release
+
+
+def _layers_ahead(config: Mapping[str, Any]) -> int:
+    """Layers that predict further tokens and are stored."""
+    ahead = config.get("num_nextn_predict_layers", config.get("num_mtp_layers"))
+    if isinstance(ahead, bool) or not isinstance(ahead, int):
+        return 0
+    if config.get("model_type") in _NOT_SAVED and _written_by(config, _PINNED):
+        return 0
+    return max(ahead, 0)
 
 
 _TABLES_AHEAD = ("deepseek_v3", "deepseek_v32", "glm4_moe", "glm_moe_dsa", "kimi_k2")
@@ -254,12 +303,20 @@ def _ahead(architecture: Architecture, layer: Layer, tables: bool) -> Iterator[W
 
 def _format(declaration: Declaration, prefix: str, weight: Weight) -> Format | None:
     kind = _KINDS.get(weight.part)
+    if weight.name.endswith("shared_expert_gate") and _every_matrix(declaration):
+        kind = "linear"
     if kind is None or "conv" in weight.name:
         return None
     forms = [declaration.format_of(name, kind) for name in _spellings(prefix + weight.name, declaration)]
     if declaration.positive:
         return next((form for form in forms if form is not None), None)
     return None if None in forms else forms[0]
+
+
+def _every_matrix(declaration: Declaration) -> bool:
+    """Whether a tool takes the gate of a shared expert, one row, as any other matrix."""
+    tiled = any(form is not None and form.tiled for _, form in declaration.formats)
+    return tiled or declaration.method in ("compressed-tensors", "modelopt", "bitsandbytes")
 
 
 def _spellings(name: str, declaration: Declaration) -> list[str]:
@@ -280,12 +337,12 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
     """Bytes of what is stored and is no parameter: corrections of the router, scales of a quantised cache."""
     model_type = config.get("model_type")
     layers = architecture.moe_layers
-    ahead = config.get("num_nextn_predict_layers") or 0
+    ahead = _layers_ahead(config)
     corrections = 0
     if model_type in _CORRECTED and architecture.n_experts:
         each = 4 * architecture.n_experts
         corrections = each * layers
-        if isinstance(ahead, int) and ahead:
+        if ahead:
             parts["ahead"] += each * ahead
             parts["common"] -= each * ahead
             corrections += each * ahead
@@ -338,6 +395,7 @@ def of_table(
     parts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     values = 0
+    corrected = config is not None and config.get("model_type") in _CORRECTED
     tied = bool(architecture.tied_embeddings) if architecture is not None else _head_is_missing(plain)
     kept: list[Tensor] = []
     for tensor in plain:
@@ -345,7 +403,8 @@ def of_table(
         quantised = tensor.dtype not in _FLOATS
         seen["quantised" if quantised else "other"] += tensor.bytes
         parts[_part(tensor.name, layers, tied)] += tensor.bytes
-        values += _values(tensor, scales.get(module, ()), declaration)
+        if not (corrected and tensor.name.endswith("e_score_correction_bias")):  # a buffer
+            values += _values(tensor, scales.get(module, ()), declaration)
         if not quantised:
             kept.append(tensor)
     for tensor in (tensor for many in scales.values() for tensor in many):
@@ -453,7 +512,12 @@ def _left_at_16_bits(
         module = _WEIGHT.sub("", tensor.name)
         if len(tensor.shape) < 2 or _TABLE.search(tensor.name) or _ROUTER.search(module) or _VISION.search(tensor.name):
             continue
-        if "norm" in module.rsplit(".", 1)[-1] or "conv" in module or not _NUMBER.search(tensor.name):
+        if (
+            "norm" in module.rsplit(".", 1)[-1]
+            or module.endswith(("_bias", ".bias"))
+            or "conv" in module
+            or not _NUMBER.search(tensor.name)
+        ):
             continue
         expert = bool(_EXPERT.search(tensor.name)) and "shared_expert" not in tensor.name
         if expert and declaration.method == "bitsandbytes":

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llm_economics.facts.models import Precisions, Published
     from llm_economics.formulas.hardware import System
     from llm_economics.formulas.parallelism import Split
@@ -57,6 +61,52 @@ def model(
     FILE is a config.json, a file of weights (safetensors, its index, GGUF), FOLDER one that holds them, NAME a model
     of data/models.csv. Of weights whose model is not known the bytes are counted alone.
     """
+    from llm_economics.facts import cache
+
+    options = (context, batch, system, accelerators, memory_share, allow_padding, as_json, sorted(precisions.items()))
+    key = _key(config, repr(options))
+    found = cache.read("models", key) if key else None
+    if found is None:
+        answer = _answer(config, context, batch, system, accelerators, memory_share, allow_padding, precisions)
+        found = (json.dumps(answer, indent=2, ensure_ascii=False) if as_json else _table(answer)).encode()
+        if key:
+            cache.write("models", key, found)
+    click.echo(found.decode())
+
+
+_BESIDE = ("quant_config.json", "quantization_config.json", "quantize_config.json")
+
+
+def _key(source: str, options: str) -> str | None:
+    """What an answer is kept under; None where it rests on more files than one of JSON and those of the book."""
+    from llm_economics.facts import cache
+
+    inline = source.lstrip().startswith("{")
+    path = Path(source)
+    content, place = source.encode(errors="replace"), ""
+    if os.environ.get("LLM_ECONOMICS_DATA"):
+        return None
+    try:
+        if not inline and path.exists():
+            beside = any(name.endswith(_BESIDE) for name in os.listdir(path.parent))
+            if beside or path.suffix != ".json" or path.name.endswith("index.json") or path.stat().st_size > 1_000_000:
+                return None
+            content, place = path.read_bytes(), str(path.resolve())
+    except (OSError, ValueError):
+        return None
+    return cache.key(content, place, options, cache.stamp())
+
+
+def _answer(
+    config: str,
+    context: int | None,
+    batch: int,
+    system: str | None,
+    accelerators: int | None,
+    memory_share: float | None,
+    allow_padding: bool,
+    precisions: Mapping[str, str | None],
+) -> dict[str, Any]:
     from llm_economics import facts
     from llm_economics.evidence.memory import MEMORY_SHARE
     from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
@@ -80,14 +130,11 @@ def model(
             raise ParameterError(
                 f"system = {system[:60]!r} is not allowed: only the bytes of {published.name} are known"
             )
-        answer = _bytes_alone(published)
-    else:
-        case = _Case(published, batch, share, allow_padding, asked, context)
-        answer = case.counts()
-        answer["systems"] = case.systems()
-        if system is not None:
-            answer |= case.on_system(system, accelerators)
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else _table(answer))
+        return _bytes_alone(published)
+    case = _Case(published, batch, share, allow_padding, asked, context)
+    answer = case.counts()
+    answer["systems"] = case.systems()
+    return answer if system is None else answer | case.on_system(system, accelerators)
 
 
 def _checkpoint(published: Published) -> dict[str, Any] | None:

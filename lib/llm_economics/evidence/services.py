@@ -266,6 +266,7 @@ def _calibrated() -> Constants:
 # Left out
 
 
+@cache
 def left_out(by: str) -> pandas.DataFrame:
     """Services and steps, each forecast by a fit that has not seen its group.
 
@@ -322,6 +323,7 @@ def _latest(rows: pandas.DataFrame) -> pandas.Series:
     return ~rows.sort_values("date", kind="stable").duplicated(same, keep="last").reindex(rows.index)
 
 
+@cache
 def left_out_steps(by: str) -> pandas.DataFrame:
     """Low-precision steps, each forecast by a fit that has not seen its "system", "backend" or "model"."""
     import pandas

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def key(*parts: str | bytes) -> str:
         content = part.encode() if isinstance(part, str) else part
         digest.update(len(content).to_bytes(8, "big") + content)
     return digest.hexdigest()
+
+
+def stamp() -> str:
+    """What changes with any file of the library and of the book's data: names, sizes and times."""
+    package = Path(__file__).resolve().parents[1]
+    data = package / "data" if (package / "data").is_dir() else package.parents[1] / "data"
+    found = [sys.version]
+    for place in (data, package, *sorted(path for path in package.iterdir() if path.is_dir() and path != data)):
+        for entry in sorted(os.scandir(place), key=lambda entry: entry.name):
+            if entry.name.endswith((".py", ".csv", ".json")):
+                at = entry.stat()
+                found.append(f"{entry.path} {at.st_size} {at.st_mtime_ns}")
+    return "\n".join(found)
 
 
 def read(kind: str, name: str) -> bytes | None:

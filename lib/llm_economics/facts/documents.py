@@ -2,20 +2,29 @@
 
 Plain data only: mappings with text as keys, lists, text, numbers, true, false, null. No anchor, no tag, no key twice,
 no second document; a number is written as people write one, so that ``010`` and ``1:30`` are text and ``1_000`` too.
+
+What programs write, runs and notebooks, is JSON of a known shape: :func:`json_text` and :func:`shaped` read it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from llm_economics.formulas.elementwise import ParameterError, cleaned
+from llm_economics.checkpoints.config import one_of_each
+from llm_economics.formulas.elementwise import ParameterError, cleaned, shown
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 LARGEST = 64_000
-"""Bytes of a file."""
+"""Bytes of a file that a reader writes."""
+LARGEST_JSON = 64_000_000
+"""Bytes of a file that a program writes."""
 DEEPEST = 20
 """Levels of lists and mappings in one another."""
 
@@ -98,14 +107,73 @@ def load(path: Path) -> Any:
     ParameterError
         One line: the file cannot be read, is too large, or is refused by :func:`parse`.
     """
+    return parse(_text(content(path, LARGEST)))
+
+
+def content(path: Path, largest: int = LARGEST_JSON) -> bytes:
+    """The bytes of a file.
+
+    Raises
+    ------
+    ParameterError
+        One line: it cannot be read, or is too large.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        text = content[:LARGEST].decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ParameterError("it is not UTF-8 text") from None
+            found = file.read(largest + 1)
     except (OSError, ValueError) as error:
         raise ParameterError(f"it cannot be read ({getattr(error, 'strerror', None) or 'no path'})") from None
-    if len(content) > LARGEST:
-        raise ParameterError(f"it is too large: at most {LARGEST} bytes are allowed")
-    return parse(text)
+    if len(found) > largest:
+        raise ParameterError(f"it is too large: at most {largest} bytes are allowed")
+    return found
+
+
+def _text(found: bytes) -> str:
+    try:
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ParameterError("it is not UTF-8 text") from None
+
+
+def json_text(found: bytes) -> Any:
+    """What the bytes of a JSON file hold: no key twice, and no number that is not finite.
+
+    Raises
+    ------
+    ParameterError
+        One line.
+    """
+    try:
+        return json.loads(_text(found), object_pairs_hook=one_of_each, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ParameterError("it is nested too deeply") from None
+    except ParameterError:
+        raise
+    except ValueError as error:
+        raise ParameterError(f"it is not JSON ({cleaned(error, 80)})") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ParameterError(f"{name} is not allowed: a number is finite")
+
+
+def shaped(found: Any, shape: type[BaseModel]) -> Any:
+    """The same data, once it is sure to have the shape that a model of pydantic says.
+
+    Raises
+    ------
+    ParameterError
+        One line: the field, its value, and what is allowed there.
+    """
+    from pydantic import ValidationError
+
+    try:
+        shape.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = cleaned(".".join(map(str, first["loc"])) or "all of it", 120)
+        why = first["msg"].replace("Input should be", "it must be").removeprefix("Value error, ")
+        if first["type"] == "missing":
+            raise ParameterError(f"{field} is missing") from None
+        raise ParameterError(f"{field} = {shown(first['input'])} is not allowed: {cleaned(why, 200)}") from None
+    return found

@@ -23,7 +23,7 @@ _DATE_OR_RANGE = rf"^{_DATE}(\.\.{_DATE})?$"
 EDITION = "2026-11-30"
 """No fact of this edition is younger."""
 _SOURCE = (
-    r"https?://[\w.-]+\.\w{2,}|\w[\w.-]+/\w[\w.-]+|\w\.csv\b|PyPI package \S+ \d|arXiv:\d{4}\.\d"
+    r"https?://[\w.-]+\.\w{2,}|\w[\w.-]+/\w[\w.-]+|\w\.csv\b|(?:PyPI|npm) package \S+ \d|arXiv:\d{4}\.\d"
     r"|full-text copy|not seen|article [\w-]+-20\d\d|rows of this file|Epoch chip dataset"
 )
 Confidence = Literal["primary", "secondary", "aggregator", "derived", "unverified"]

@@ -144,7 +144,8 @@ class GroupedAttention(Block):
         Norms of queries and keys: "none", over each "head" (shared by heads), the same with a "head_bias", or over the
         "full" width.
     gate
-        A gate on the output: "none", a logit for each "head", or one for each "value".
+        A gate on the output: "none", a logit for each "head", or one for each "value", which the matrix of the queries
+        may give ("query").
     source
         Where keys and values come from: "own" projections; "keys": values are the keys before their norm and position,
         so they have no projection but a cache; "shared": both are an earlier layer's, with neither.
@@ -173,7 +174,7 @@ class GroupedAttention(Block):
     def __post_init__(self) -> None:
         check_fields(self)
         check_choice("qk_norm", self.qk_norm, ("none", "head", "head_bias", "full"))
-        check_choice("gate", self.gate, ("none", "head", "value"))
+        check_choice("gate", self.gate, ("none", "head", "value", "query"))
         check_choice("source", self.source, ("own", "keys", "shared"))
         if self.heads % self.kv_heads:
             raise not_allowed("kv_heads", self.kv_heads, f"it must divide the {self.heads} heads")
@@ -183,11 +184,13 @@ class GroupedAttention(Block):
     def weights(self, hidden: int) -> tuple[Weight, ...]:
         """Query, key, value and output; gate, indexer, biases, sinks, norms."""
         query, key, value = self.heads * self.head_dim, self.kv_heads * self.head_dim, self.kv_heads * self.value_dim
+        if self.gate == "query":
+            query *= 2
         projected = [("q_proj", query), ("k_proj", key), ("v_proj", value)]
         projected = projected[: {"own": 3, "keys": 2, "shared": 1}[self.source]]
         found = [Weight(f"self_attn.{name}", "attention", rows, hidden) for name, rows in projected]
         found.append(Weight("self_attn.o_proj", "attention", hidden, self.heads * self.value_dim))
-        if self.gate != "none":
+        if self.gate in ("head", "value"):
             width = self.heads * (self.value_dim if self.gate == "value" else 1)
             found.append(Weight("self_attn.gate_proj", "attention", width, hidden))
         if self.qkv_bias:

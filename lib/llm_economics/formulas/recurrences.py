@@ -142,8 +142,8 @@ class Mamba2(Block):
     ----------
     heads, head_dim, groups, state_size, conv_width
         Heads and channels of one; groups that share states' inputs and outputs; states per channel; taps.
-    conv_bias, bias, gated_norm
-        Biases of the convolution, and of the projections in and out; a norm before the projection out.
+    conv_bias, bias, output_bias, gated_norm
+        Biases of the convolution, of the projections in and out, where they differ of that out; a norm before it.
     """
 
     heads: int
@@ -154,6 +154,7 @@ class Mamba2(Block):
     conv_bias: bool = True
     bias: bool = False
     gated_norm: bool = True
+    output_bias: bool | None = None
 
     @property
     def width(self) -> int:
@@ -181,7 +182,9 @@ class Mamba2(Block):
         if self.gated_norm:
             found.append(vector("mamba.norm", "mixers", self.width))
         if self.bias:
-            found += [vector("mamba.in_proj.bias", "mixers", into), vector("mamba.out_proj.bias", "mixers", hidden)]
+            found.append(vector("mamba.in_proj.bias", "mixers", into))
+        if self.bias if self.output_bias is None else self.output_bias:
+            found.append(vector("mamba.out_proj.bias", "mixers", hidden))
         return tuple(found)
 
     @property
@@ -213,6 +216,8 @@ class DeltaNet(Block):
     ----------
     key_heads, value_heads, key_dim, value_dim, conv_width
         Heads of queries and keys, heads of values, features of each, taps of the convolution over all of them.
+    projections
+        How its matrices are cut: "joined" in two, "split" in four, "apart" in six.
     """
 
     key_heads: int
@@ -220,6 +225,7 @@ class DeltaNet(Block):
     key_dim: int
     value_dim: int
     conv_width: int
+    projections: str = "split"
 
     @property
     def convolved(self) -> int:
@@ -230,15 +236,22 @@ class DeltaNet(Block):
         """Queries, keys, values; output gate; strength and decay of a head; convolution; norm; out."""
         value = self.value_heads * self.value_dim
         return (
-            Weight("linear_attn.in_proj_qkv", "mixers", self.convolved, hidden),
-            Weight("linear_attn.in_proj_z", "mixers", value, hidden),
-            Weight("linear_attn.in_proj_ba", "mixers", 2 * self.value_heads, hidden),
+            *[Weight(f"linear_attn.{name}", "mixers", rows, hidden) for name, rows in self._projections()],
             Weight("linear_attn.conv1d", "mixers", self.convolved, self.conv_width),
             vector("linear_attn.A_log", "mixers", self.value_heads),
             vector("linear_attn.dt_bias", "mixers", self.value_heads),
             vector("linear_attn.norm", "mixers", self.value_dim),
             Weight("linear_attn.out_proj", "mixers", hidden, value),
         )
+
+    def _projections(self) -> list[tuple[str, int]]:
+        key, value, heads = self.key_heads * self.key_dim, self.value_heads * self.value_dim, self.value_heads
+        if self.projections == "joined":
+            return [("in_proj_qkvz", self.convolved + value), ("in_proj_ba", 2 * heads)]
+        if self.projections == "apart":
+            names = ("q_proj", "k_proj", "v_proj", "g_proj", "a_proj", "b_proj")
+            return list(zip(names, (key, key, value, value, heads, heads), strict=True))
+        return [("in_proj_qkv", self.convolved), ("in_proj_z", value), ("in_proj_b", heads), ("in_proj_a", heads)]
 
     @property
     def state_values(self) -> int:

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from llm_economics.book import records
 from llm_economics.book.claims import text_of
 from llm_economics.facts import ROOT
 from llm_economics.formulas.elementwise import ParameterError
@@ -102,16 +103,14 @@ def load(folder: Path) -> dict[str, Any]:
     """
     path = folder / "results.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        whole = {"title", "parameters", "verdicts", "results"} <= set(found)
-    except (OSError, ValueError, TypeError):
-        whole = False
-    if whole:
-        now = (runs.read_manifest(folder) or {}).get("run")
-        if now and found.get("run", now) != now:
-            raise ParameterError(f"{path} is of an earlier run than the notebooks beside it: finish that run first")
-        return found
-    raise ParameterError(f"{folder} holds no results.json of a run: make it with `llm-economics run --out {folder}`")
+        found = records.read(path, records.Results)
+    except ParameterError as error:
+        how = f"make it with `llm-economics run --out {folder}`"
+        raise ParameterError(f"{folder} holds no results.json of a run: {error}; {how}") from None
+    now = (runs.read_manifest(folder) or {}).get("run")
+    if now and found.get("run", now) != now:
+        raise ParameterError(f"{path} is of an earlier run than the notebooks beside it: finish that run first")
+    return found
 
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Comparison:
@@ -197,8 +196,8 @@ def relative(before: Any, after: Any) -> float | None:
     pairs = _pairs(before, after)
     if pairs is None or any(old == 0 != new for old, new in pairs):
         return None
-    changes = [new / old - 1 for old, new in pairs if old]
-    return float(f"{max(changes, key=abs, default=0.0):.6g}")
+    largest = max((new / old - 1 for old, new in pairs if old), key=abs, default=0.0)
+    return float(f"{largest:.6g}") if math.isfinite(largest) else None
 
 
 def _size(move: Move) -> float:

@@ -203,15 +203,21 @@ class Server:
             ours, theirs = socket.socketpair()
             if not os.fork():
                 try:
-                    ours.close()
-                    os.close(descriptor)
-                    self._leave()
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    _keep_only(theirs.fileno())
                     drawing.serve(theirs)
                 finally:
                     os._exit(0)
             theirs.close()
             self.drawing = ours
         socket.send_fds(self.drawing, [b"d"], [descriptor])
+
+
+def _keep_only(descriptor: int) -> None:
+    """Let go of all that this process inherited but its streams and one descriptor: what it held would never end."""
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    os.closerange(3, descriptor)
+    os.closerange(descriptor + 1, highest + 1)
 
 
 def _see_to(kernel: int, connection: socket.socket) -> None:

@@ -23,9 +23,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm_economics.book import records
 from llm_economics.facts import DATA, ROOT
 from llm_economics.facts.parameters import PARAMETERS, Parameter
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError, shown
 
 if TYPE_CHECKING:
     import nbformat
@@ -38,6 +39,7 @@ METADATA = {
 QUIET = ["--IPKernelApp.log_level=40"]
 """Argument of a kernel that reports errors only: its warnings would break a progress bar."""
 
+_PLAIN_VALUE = "it must be a number or text"
 _FLOAT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INT = re.compile(r"[+-]?\d+", re.ASCII)
 
@@ -79,8 +81,11 @@ def cells(path: Path) -> tuple[tuple[str, Mapping[str, Any], Any], ...]:
 
 @lru_cache(maxsize=256)
 def _read_cells(path: Path, changed: int, size: int) -> tuple[tuple[str, Mapping[str, Any], Any], ...]:
-    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return tuple((cell["cell_type"], cell["metadata"], cell["source"]) for cell in found)
+    try:
+        found = records.notebook(path.read_bytes())["cells"]
+    except ParameterError as error:
+        raise ParameterError(f"{path} is no notebook: {error}") from None
+    return tuple((cell.get("cell_type", "code"), cell.get("metadata", {}), cell.get("source", "")) for cell in found)
 
 
 def _parameters_cell(path: Path) -> str | None:
@@ -89,9 +94,22 @@ def _parameters_cell(path: Path) -> str | None:
 
 
 def defaults(path: Path) -> dict[str, int | float | str]:
-    """The parameters of a chapter and the values it has for them."""
-    lines = ast.parse(_parameters_cell(path) or "").body
-    return {line.target.id: ast.literal_eval(line.value) for line in lines if isinstance(line, ast.AnnAssign)}
+    """The parameters of a chapter and the values it has for them.
+
+    Raises
+    ------
+    ParameterError
+        If the cell of parameters has another than a plain value for one, or no Python.
+    """
+    try:
+        lines = ast.parse(_parameters_cell(path) or "").body
+        found = {line.target.id: ast.literal_eval(line.value) for line in lines if isinstance(line, ast.AnnAssign)}
+    except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError, MemoryError):
+        raise ParameterError(f"{path}: its cell of parameters is not allowed: each is `name: type = value`") from None
+    for name, value in found.items():
+        if type(value) not in (int, float, str):
+            raise ParameterError(f"{path}: its parameter {name[:60]} = {shown(value)} is not allowed: {_PLAIN_VALUE}")
+    return found
 
 
 def parse_value(name: str, text: str) -> int | float | str:
@@ -122,6 +140,11 @@ def parameter(name: str) -> Parameter:
     if name not in PARAMETERS:
         raise ParameterError(f"no parameter {str(name)[:60]!r}{nearest(name, PARAMETERS)}")
     return PARAMETERS[name]
+
+
+def unit(name: str) -> str:
+    """The unit of a parameter; nothing of one that only a reader's own chapter has."""
+    return PARAMETERS[name].unit if name in PARAMETERS else ""
 
 
 def checked(name: str, value: Any) -> int | float | str:

@@ -34,9 +34,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from llm_economics.book import claims
+from llm_economics.book import claims, records
 from llm_economics.facts import ROOT, readers_folder
-from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.reruns import kernels, notebooks
 from llm_economics.reruns.notebooks import Outcome, write_atomic
@@ -135,13 +134,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / "run.json"
     if not path.exists():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if {"title", "why", "source", "values", "notebooks"} <= set(found):
-            return found
-    except (ValueError, TypeError):
-        pass
-    raise ParameterError(f"{path} is no record of a run: remove it, or name another --out")
+    return records.manifest(path)
 
 
 @contextmanager
@@ -355,7 +348,7 @@ def found_in(
     for slug, source in sources.items():
         own = (values or {}).get(slug, {})
         parameters[slug] = {
-            name: {"value": own.get(name, default), "default": default, "unit": PARAMETERS[name].unit}
+            name: {"value": own.get(name, default), "default": default, "unit": notebooks.unit(name)}
             for name, default in notebooks.defaults(source).items()
         }
     return {

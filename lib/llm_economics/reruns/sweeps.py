@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_economics.book import claims
+from llm_economics.book import claims, records
+from llm_economics.facts import documents
 from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.facts.units import show
-from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.elementwise import ParameterError, shown
 from llm_economics.reruns import kernels
 from llm_economics.reruns.notebooks import (
     assign,
@@ -217,18 +218,24 @@ def _found(chapter: str, folder: Path) -> dict[str, Any]:
 
 def stored(sweep: Sweep, folder: Path) -> list[dict[str, Any] | None]:
     """The record of each point of the grid as far as it is finished; a point whose kernel was lost is not."""
-    return [_read(_file(sweep, folder, point)) for point in sweep.points]
+    return [_read(_file(sweep, folder, point), point) for point in sweep.points]
 
 
 def _file(sweep: Sweep, folder: Path, point: Mapping[str, Any]) -> Path:
     return folder / "points" / f"{sweep.key(point)}.json"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path, point: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = documents.json_text(documents.content(path))
+    except ParameterError:  # not there, or not whole: it is run again
         return None
+    try:
+        record = documents.shaped(found, records.Point)
+        if record["parameters"] != point:
+            raise ParameterError(f"parameters = {shown(str(record['parameters']))} is not allowed: it must be {point}")
+    except ParameterError as error:
+        raise ParameterError(f"{path} is no point of this sweep: {error}; remove it, or add --fresh") from None
     return None if record["lost"] else record
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from pybtex.plugin import find_plugin, register_plugin
 from sphinx.errors import ExtensionError
 
-from llm_economics.site import aside, ledger, mathml, sharing, weight
+from llm_economics.site import aside, charts, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
 from llm_economics.site.times import ChapterTimes
@@ -38,6 +39,8 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("chapter-times", ChapterTimes)
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))
     app.connect("config-inited", _configure)
+    for backend in ("docutils", "plaintext"):  # pybtex would look through all installed packages at each citation
+        register_plugin("pybtex.backends", backend, find_plugin("pybtex.backends", backend), force=True)
     app.connect("builder-inited", _start_bundle)
     app.connect("doctree-read", mark_verdict_cells)
     app.connect("doctree-read", raise_opening)
@@ -94,6 +97,7 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
         sharing.write_claims(Path(app.outdir), Path(app.srcdir) / "chapters")
         sharing.write_search(app, Path(app.outdir), Path(app.srcdir) / "chapters")
         sharing.write_sitemap(app)
+        sharing.write_told(Path(app.outdir))
         _slim(Path(app.outdir))
 
 
@@ -129,6 +133,8 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
         lazy = {"data-vega": VEGA, "data-draw": "draw.js"}
         given = {key: context["pathto"](f"_static/{name}", resource=True) for key, name in lazy.items()}
         app.add_js_file("figures.js", loading_method="defer", **given)
+        if any(charts.plays(node["book_chart"]["spec"]) for node in raws if node.get("book_chart")):
+            app.add_js_file("play.js", loading_method="defer")
     if any("ledger-heads" in node.astext()[:80] for node in raws):
         app.add_js_file("ledger.js", loading_method="defer")
     if any("scorecard" in node.astext()[:2000] for node in raws):

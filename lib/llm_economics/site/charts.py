@@ -47,11 +47,13 @@ class Moved:
     readouts: list[str]
     titles: list[str]
     marks: dict[str, int]
+    guess: str = ""
+    pace: tuple[float, ...] = ()
     along: str = ""
 
     def state(self) -> dict[str, Any]:
         """What the page's script needs of it."""
-        keys = ("name", "title", "values", "labels", "readouts", "titles", "along")
+        keys = ("name", "title", "values", "labels", "readouts", "titles", "pace", "along")
         return {key: getattr(self, key) for key in keys if getattr(self, key)} | {"start": self.start}
 
 
@@ -73,9 +75,21 @@ def moved(spec: Mapping[str, Any]) -> Moved | None:
     start = min(range(len(values)), key=lambda i: _distance(values[i], bound["value"]))
     said = next((param["expr"] for param in spec["params"] if param["name"] == "readout"), "[]")
     readouts, _ = json.JSONDecoder().raw_decode(said)
+    told = {"titles": own.get("titles", []), "marks": own.get("marks", {}), "guess": own.get("guess", "")}
     return Moved(
-        bound["name"], bind["name"], values, labels, start, readouts, own.get("titles", []), own.get("marks", {})
-    )
+        bound["name"], bind["name"], values, labels, start, readouts, **told, pace=tuple(own.get("pace", ())),
+        along=next((_name_of(view["encoding"]["x"]) for view in following(spec)), ""),
+    )  # fmt: skip
+
+
+def _name_of(channel: Mapping[str, Any]) -> str:
+    """The column that a channel shows, without Vega-Lite's escapes."""
+    return re.sub(r"\\(.)", r"\1", channel["field"])
+
+
+def plays(spec: Mapping[str, Any]) -> bool:
+    """Whether the page asks for a guess first, or lets a text run."""
+    return bool({"guess", "pace"} & set(spec.get("usermeta", {}).get("book", {})))
 
 
 def _steps(low: float, high: float, step: float) -> list[float]:

@@ -68,8 +68,9 @@ def chart(renderer: Any, data: Any, spec: Mapping[str, Any]) -> list[nodes.Eleme
     moved = charts.moved(spec)
     description = escape(spec.get("description", ""))
     figure = {"id": name, "spec": spec, "wide": dressed_picture(renderer, data)}
+    kind = "book-chart is-guessing" if moved and moved.guess else "book-chart"
     opening = (
-        f'<figure class="book-chart" id="{name}" aria-label="{description}">'
+        f'<figure class="{kind}" id="{name}" aria-label="{description}">'
         f'<figcaption class="book-chart-title">{escape(charts.title_of(spec))}</figcaption>'
         f'{_control(moved, name) if moved else ""}<div class="book-chart-view">'
     )
@@ -94,24 +95,59 @@ def dressed_picture(renderer: Any, data: Any) -> str:
     return charts.dressed("".join(svg)) if svg else ""
 
 
+IN_THE_TEXT = "in the text"
+
+
 def _control(moved: charts.Moved, name: str) -> str:
     """The handle, its value, marks below it, and the large read-out: what a page shows before any script has run."""
     last, label = len(moved.values) - 1, escape(moved.labels[moved.start])
-    marks = {"in the text": moved.start} | moved.marks
-    ticks = "".join(
-        f'<span class="book-chart-mark" style="--at:{place / max(last, 1):.4g}">{escape(text)}</span>'
-        for text, place in marks.items()
-    )
     state = json.dumps(moved.state(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
     return (
-        f'<div class="book-chart-controls"><label for="{name}-handle">{escape(moved.title)}</label>'
+        f'{_question(moved)}<div class="book-chart-controls"><label for="{name}-handle">{escape(moved.title)}</label>'
         f'<div class="book-chart-slide"><input type="range" id="{name}-handle" min="0" max="{last}" step="1" '
-        f'value="{moved.start}" aria-valuetext="{label}" autocomplete="off">'
-        f'<div class="book-chart-marks" aria-hidden="true">{ticks}</div></div>'
+        f'value="{moved.start}" aria-valuetext="{label}" autocomplete="off">{_marks(moved, last)}</div>'
         f'<output class="book-chart-value" for="{name}-handle">{label}</output>'
         '<button type="button" class="book-chart-reset" hidden>Reset</button></div>'
         f'<output class="book-chart-readout" aria-live="polite">{escape(moved.readouts[moved.start])}</output>'
+        f"{_pace(moved)}"
         f'<script type="application/json" class="book-chart-state">{state}</script>'
+    )
+
+
+def _marks(moved: charts.Moved, last: int) -> str:
+    """Where the text stands and what flips, below the slider; a mark that would meet another stands a line lower."""
+    places: dict[int, list[str]] = {}
+    for text, place in ({IN_THE_TEXT: moved.start} | moved.marks).items():
+        places.setdefault(place, []).append(text)
+    ends: list[float] = []  # of the texts in each line, in letters of a phone's slider
+    ticks = []
+    for place, texts in sorted(places.items()):
+        text, at = " · ".join(texts), place / max(last, 1)
+        left = at * (LETTERS - len(text))
+        line = next((i for i, end in enumerate(ends) if end + 2 < left), len(ends))
+        ends[line : line + 1] = [left + len(text)]
+        ticks.append(f'<span class="book-chart-mark" style="--at:{at:.4g};--line:{line}">{escape(text)}</span>')
+    return f'<div class="book-chart-marks" style="--lines:{len(ends)}" aria-hidden="true">{"".join(ticks)}</div>'
+
+
+LETTERS = 46
+"""Letters of a mark that fit below the slider of a phone."""
+
+
+def _question(moved: charts.Moved) -> str:
+    """What a reader is asked to guess before the chart shows; without scripts it shows at once."""
+    if not moved.guess:
+        return ""
+    button = '<button type="button">Show what was measured</button>'
+    return f'<p class="book-chart-guess pst-js-only"><strong>Guess first:</strong> {escape(moved.guess)} {button}</p>'
+
+
+def _pace(moved: charts.Moved) -> str:
+    """A text that runs at the speed that the handle sets."""
+    if not moved.pace:
+        return ""
+    return (
+        '<p class="book-chart-pace pst-js-only"><button type="button">Read on at this speed</button> <span></span></p>'
     )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from bs4 import BeautifulSoup
 from docutils import nodes
 
 from llm_economics.book import claims
@@ -164,6 +165,30 @@ def write_search(app: Any, outdir: Path, folder: Path) -> None:
             found.append({"kind": "claim", "title": title, "at": f"{at[page]}#{row['id']}", "page": row["chapter"]})
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     (outdir / "_static" / "entries.js").write_text(f"window.bookEntries = {text};\n", encoding="utf-8")
+
+
+TOLD = {"references": ("div.citation[id]", "p"), "glossary": ("dt[id^=term-]", "")}
+"""Of which pages links say on the spot what they lead to: where it stands there."""
+
+
+def write_told(outdir: Path) -> None:
+    """What the page shows beside a citation or a term that is pointed at: the entry itself, by the link's address."""
+    told: dict[str, str] = {}
+    for page, (entry, text) in TOLD.items():
+        path = outdir / "chapters" / f"{page}.html"
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") if path.is_file() else BeautifulSoup()
+        for mark in soup.select(".headerlink, .backrefs, .label"):
+            mark.decompose()
+        for found in soup.select(entry):
+            said = found.select_one(text) if text else found.find_next("dd")
+            words = " ".join(said.get_text().split()) if said else ""
+            told[f"{page}.html#{found['id']}"] = textwrap.shorten(words, MOST_TOLD, placeholder=" …")
+    body = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    (outdir / "_static" / "told.js").write_text(f"window.bookWords = {body};\n", encoding="utf-8")
+
+
+MOST_TOLD = 420
+"""Letters of an entry that are shown beside a link."""
 
 
 def entries(title: str, doctree: nodes.document) -> tuple[str, list[tuple[str, str, str]]]:

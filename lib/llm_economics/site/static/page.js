@@ -130,10 +130,13 @@
     const lines = [["strong", about.value], ["span", about.says], ["code", about.formula && about.formula.slice(0, 400)],
       ["span", about.inputs && about.inputs.length ? "hangs on " + about.inputs.map(assumed).join("; ") : ""],
       ...(about.sources || []).map((source) => ["small", source]), ["small", about.name]];
+    say(number, lines);
+  }
+  function say(place, lines) {
     note.replaceChildren(...lines.filter(([, text]) => text).map(([tag, text]) => Object.assign(document.createElement(tag), { textContent: text })));
     note.hidden = false;
-    number.setAttribute("aria-describedby", note.id);
-    const at = number.getBoundingClientRect();
+    place.setAttribute("aria-describedby", note.id);
+    const at = place.getBoundingClientRect();
     const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - note.offsetWidth - 8));
     const above = at.bottom + note.offsetHeight + 8 > innerHeight && at.top > note.offsetHeight + 8;
     note.style.left = `${left + scrollX}px`;
@@ -149,6 +152,29 @@
     for (const kind of ["mouseleave", "blur"]) { number.addEventListener(kind, quiet); }
   }
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") { quiet(); } });
+
+  // What a term means and what is cited: shown beside the link, from a script that the first such link asks for.
+  let told = null;
+  window.bookTold = function () {
+    told = told || new Promise(function (resolve) {
+      const script = document.createElement("script");
+      script.src = new URL("told.js", here);
+      script.onload = () => resolve(window.bookWords);
+      script.onerror = () => resolve({});
+      document.head.append(script);
+    });
+    return told;
+  };
+  for (const link of all('.bd-article a:is([href*="references.html#"], [href*="glossary.html#term-"])')) {
+    link.removeAttribute("title");
+    const tell = async function () {
+      asks = link;
+      const text = (await window.bookTold())[link.getAttribute("href").split("/").pop()];
+      if (asks === link && text) { say(link, [["span", text]]); }
+    };
+    for (const kind of ["mouseenter", "focus"]) { link.addEventListener(kind, tell); }
+    for (const kind of ["mouseleave", "blur"]) { link.addEventListener(kind, quiet); }
+  }
 
   // The command that runs a chapter again, with what a reader has set: handles of figures, and values typed here.
   const rerun = find(".book-rerun");
