@@ -20,7 +20,7 @@ HOUSE = {
         "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
         "services offers questions cost attribution",
     ),
-    "checkpoints": (1, "config files quantisation shapes plain latent hybrids families stored"),
+    "checkpoints": (1, "config files quantisation shapes plain latent hybrids families stored published"),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
