@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_economics.formulas import offers
+from llm_economics.formulas import offers, training
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import Accelerator, System
 from llm_economics.formulas.offers import Deployment, Measured, Workload, format_option
@@ -193,6 +193,144 @@ def _best(found: Deployment, options: dict[str, Any], work: Workload, usd: float
         slow = f"is fast enough for {speed:g} tokens/s a user" if speed else f"holds the model and {users:g} sequences"
         return {"system": found.system.name, "why_not": f"no layout of up to {max(counts)} accelerators {slow}"}
     return offers.offer(*best, work, usd, catalog.measured())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In words, with how each number was found
+
+
+def said(answer: dict[str, Any]) -> str:
+    """One service in a sentence: whether it fits, what binds, the speed, the price."""
+    speed, band_ = digits(answer["tokens_per_s_per_user"]), answer["tpot_ms"]
+    slow, fast = digits(1e3 / band_["high"]), digits(1e3 / band_["low"])
+    where_ = f"{answer['accelerators']} × {answer['accelerator']}"
+    fits = f"fits on {where_}" if answer["fits"] else f"does not fit on {where_}: the times are what if"
+    words = f"{answer['model']} {fits}; {answer['binds']} take most of a step; {speed} tokens/s each ({slow} to {fast})"
+    if answer["usd_per_million_tokens"]:
+        prices = answer["usd_per_million_tokens"]
+        low, high = band_["low"] / band_["value"], band_["high"] / band_["value"]
+        words += f"; ${digits(prices['output'])} a million tokens out (× {low:.2g} to {high:.2g})"
+        words += f", ${digits(prices['input'])} in, ${digits(prices['cached'])} in from a prefix cache"
+    return words + "."
+
+
+def workings(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """How each number of one service follows: ``name``, ``value``, ``unit``, ``formula``, and ``numbers`` put in."""
+    cards, output, seconds = answer["accelerators"], answer["output_tokens"], answer["seconds_per_request"]
+    terms = {name: value for name, value in answer["terms_ms"].items() if value}
+    found = [
+        _working(
+            "sequences at a time",
+            answer["sequences"],
+            "",
+            "least of users and what memory holds",
+            f"of {digits(answer['concurrency'])} users",
+        ),
+        _working(
+            "time per token",
+            answer["tpot_ms"]["value"],
+            "ms",
+            " + ".join(terms) + ", at least the floor",
+            " + ".join([digits(value) for value in terms.values()]) + f"; floor {digits(answer['tpot_ms']['floor'])}",
+        ),
+        _working(
+            "tokens/s of a user",
+            answer["tokens_per_s_per_user"],
+            "/s",
+            "1000 ÷ time per token",
+            f"1000 ÷ {digits(answer['tpot_ms']['value'])}",
+        ),
+        _working(
+            "time to the first token",
+            answer["ttft_ms"]["value"],
+            "ms",
+            "prompt read beside others + queue",
+            f"{digits(answer['ttft_ms']['value'] - answer['queue_ms'])} + {digits(answer['queue_ms'])}",
+        ),
+        _working(
+            "output tokens/s of a card",
+            answer["output_tokens_per_s_per_accelerator"],
+            "/s",
+            "tokens of an answer ÷ card time of a request",
+            f"{digits(output)} ÷ ({digits(seconds)} s × {cards})",
+        ),
+    ]
+    if answer["usd_per_hour"] is None:
+        return found
+    usd, prices = answer["usd_per_hour"], answer["usd_per_million_tokens"]
+    found.append(
+        _working(
+            "USD of a request",
+            answer["usd_per_request"],
+            "USD",
+            "cards × price ÷ 3600 × seconds of a request",
+            f"{cards} × {digits(usd)} ÷ 3600 × {digits(seconds)}",
+        )
+    )
+    for name, what in (
+        ("input", "reading fresh tokens"),
+        ("cached", "attention to cached ones"),
+        ("output", "decoding"),
+    ):
+        found.append(
+            _working(
+                f"USD a million tokens, {name}",
+                prices[name],
+                "USD",
+                f"10⁶ × cards × price ÷ 3600 × seconds of {what} ÷ tokens",
+                f"10⁶ × {cards} × {digits(usd)} ÷ 3600 × {prices[name] * 3.6e-3 / (cards * usd):.3g} s",
+            )
+        )
+    return found
+
+
+def _working(name: str, value: float, unit: str, formula: str, numbers: str) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "formula": formula, "numbers": numbers}
+
+
+RUN = ("parameters", "tokens", "accelerators", "days", "usd", "mfu", "usd_per_hour", "peak_flops")
+"""A training run as a reader gives it: the peak in FLOP/s of one accelerator, the price in USD per hour of one."""
+
+
+def run(**given: Any) -> dict[str, Any]:
+    """A training run with whatever follows from what is given (None: to be found), by :func:`training.solve`.
+
+    Raises
+    ------
+    ParameterError
+        One line: out of range, at odds, or not enough is known.
+    """
+    known = {name: given[name] for name in RUN if given.get(name) is not None}
+    for name, value in known.items():
+        check_range(name, value, 0, 1 if name == "mfu" else 1e30, open_low=True)
+    fixed = {name: known[name] for name in ("accelerators", "usd", "mfu", "peak_flops") if name in known}
+    if "days" in known:
+        fixed["wall_time"] = known["days"] * training.SECONDS_PER_DAY
+    if "usd_per_hour" in known:
+        fixed["price"] = known["usd_per_hour"] / training.SECONDS_PER_HOUR
+    if "parameters" in known and "tokens" in known:
+        fixed["flops"] = training.training_flops(known["parameters"], known["tokens"])
+    found = training.solve(**fixed)
+    if found.flops is not None:
+        each = training.FLOP_PER_PARAMETER_TOKEN
+        if "parameters" in known and "tokens" not in known:
+            known["tokens"] = found.flops / each / known["parameters"]
+        elif "tokens" in known and "parameters" not in known:
+            known["parameters"] = found.flops / each / known["tokens"]
+    parameters, tokens = known.get("parameters"), known.get("tokens")
+    return {
+        "parameters": parameters,
+        "tokens": tokens,
+        "tokens_per_parameter": training.tokens_per_parameter(tokens, parameters) if parameters and tokens else None,
+        "flops": found.flops,
+        "accelerators": found.accelerators,
+        "days": None if found.wall_time is None else found.wall_time / training.SECONDS_PER_DAY,
+        "accelerator_hours": None if found.accelerator_time is None else found.accelerator_time / 3600,
+        "usd": found.usd,
+        "mfu": found.mfu,
+        "usd_per_hour": None if found.price is None else found.price * 3600,
+        "peak_flops": found.peak_flops,
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
