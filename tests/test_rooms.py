@@ -18,11 +18,12 @@ HOUSE = {
     "formulas": (
         0,
         "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
-        "services cost attribution",
+        "services offers questions cost attribution",
     ),
     "checkpoints": (
         1,
-        "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored",
+        "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored "
+        "published",
     ),
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
@@ -32,7 +33,7 @@ HOUSE = {
     ),
     "book": (3, "tracing support judging records claims findings openings tiles drawing charting moved figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
-    "site": (4, "browser mathml charts numbers openings ledger outputs aside sharing weight paper times"),
+    "site": (4, "browser answering mathml charts numbers openings ledger outputs aside sharing weight paper times"),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, fields, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from llm_economics import facts
@@ -483,6 +484,20 @@ def test_a_ranking_is_in_the_order_of_cost_and_flips_where_it_says():
     for factor, first in ((0.999, True), (1.001, False)):
         again = ranked(prices | {name: factor * last["flips_at_usd_per_hour"]})
         assert (again[0]["accelerator"] == last["accelerator"]) == first
+
+
+def test_what_is_drawn_of_many_rows_reaches_both_ends_and_every_rank():
+    rows = pd.DataFrame(
+        {"of": ["a"] * 1000 + ["b"] * 3, "ratio": [*np.random.default_rng(0).permutation(1000), 7, 5, 6]}
+    )
+    found = service_scores.thinned(rows, "of", "ratio", 11)
+    kept = found[found["of"] == "a"]["ratio"]
+    assert sorted(kept)[0] == 0 and sorted(kept)[-1] == 999 and len(kept) == 11
+    assert np.diff(sorted(kept)) == pytest.approx(99.9, abs=1)
+    assert len(found[found["of"] == "b"]) == 3 and found.index.is_monotonic_increasing
+    assert (rows.loc[found.index] == found).all(axis=None)
+    with pytest.raises(ParameterError, match="most = 1"):
+        service_scores.thinned(rows, "of", "ratio", 1)
 
 
 def test_the_file_holds_what_the_page_needs():

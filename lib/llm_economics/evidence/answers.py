@@ -11,9 +11,8 @@ from llm_economics.evidence import deployments
 from llm_economics.evidence.deployments import MEASURED, Asked, asked
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.formulas.hardware import Accelerator
+from llm_economics.formulas.offers import Measured, interval
 from llm_economics.formulas.services import Constants, Forecast
-from llm_economics.formulas.serving import ServedModel
 
 
 def answer(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -99,10 +98,9 @@ def forecasts(questions: Mapping[int, Asked], using: Constants | None = None) ->
         yield services.forecast(*arguments, **formats, **more), indices
 
 
-def interval(model: ServedModel, chip: Accelerator) -> dict[str, Any]:
-    """Factors on a forecast between which nine tenths of unseen services of its kind lay, and what they rest on."""
-    kind = "mixture" if model.is_moe else "dense"
-    return services.recorded()["intervals"][kind if chip.maker in (None, "Nvidia") else "other maker"]
+def measured_services() -> Measured:
+    """Accelerators and models of the services that intervals rest on."""
+    return Measured(frozenset(measured_chips()), frozenset(measured_models()))
 
 
 def measured_chips() -> set[str]:

@@ -15,8 +15,9 @@ from typing import Any
 from llm_economics import facts
 from llm_economics.facts import models
 from llm_economics.formulas import services
-from llm_economics.formulas.elementwise import ParameterError, check_choice
+from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
+from llm_economics.formulas.offers import Formats, format_of, split
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.serving import ServedModel
 
@@ -100,13 +101,6 @@ _AROUND = re.compile(
     re.I,
 )
 """What stands around a system's name beside what the catalog takes off: an engine, a number, a socket."""
-_FORMATS = (
-    (r"int4|uint4|w4a16|w4afp8|awq|gptq|(?<![a-z])4 ?bit", "int4"),
-    (r"fp4|w4a4", "fp4"),
-    (r"int8|w8a8", "int8"),
-    (r"fp8|e4m3|e5m2", "fp8"),
-    (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
-)
 DRAFTED, ACCEPTED = 1, 0.8
 """Tokens drafted in a step, and the chance that one is accepted, where a row says no more than that it drafts."""
 
@@ -148,11 +142,6 @@ class Asked:
     def split(self) -> Split:
         """Its layout."""
         return split(self.tensor, self.data, self.expert)
-
-
-def split(tensor: int, data: int = 1, expert: int = 1) -> Split:
-    """Tensor parallelism, copies of attention, and groups among which experts are dealt out over all of them."""
-    return Split(tensor=tensor, data=data, expert=expert, expert_tensor=tensor * data / expert)
 
 
 def asked(row: Mapping[str, Any]) -> Asked:
@@ -261,14 +250,6 @@ def _is_count(cell: str) -> bool:
     return bool(re.fullmatch(r"[1-9]\d*(\.0+)?", cell))
 
 
-def format_of(text: str) -> str:
-    """The format that a text names, as :data:`BYTES_PER_VALUE` calls it; "" if it names none."""
-    text = text.lower()
-    if text in BYTES_PER_VALUE:
-        return "bf16" if text == "fp16" else text
-    return next((name for pattern, name in _FORMATS if re.search(pattern, text)), "")
-
-
 @cache
 def model_name(written: str) -> str:
     """A model that the catalog knows, from a repository, a benchmark's short name, or a name with a format behind it.
@@ -341,28 +322,12 @@ def stored_weights(name: str) -> str:
     return held if held in BYTES_PER_VALUE and BYTES_PER_VALUE[held] < 2 else "bf16"
 
 
-@dataclass(frozen=True)
-class Formats:
-    """Formats of a model on a chip; None for what follows from the others by a rule of the formulas."""
-
-    weights: str
-    arithmetic: str | None = None
-    kv: str | None = None
-    dense: str | None = None
-
-
 def formats_of(model: str, chip: Accelerator, weights: str | None, arithmetic: str | None, kv: str | None) -> Formats:
     """Formats as options give them; where they do not, those of a file's checkpoint decide as ``model`` has it.
 
     A name of the catalog is asked for in the format of its weights where that is narrower than 16 bits, else in FP8 on
     chips that have it, for that is what such models are mostly served in.
     """
-    weights, arithmetic, kv = (
-        value and format_option(name, value, "")
-        for name, value in (("weights", weights), ("arithmetic", arithmetic), ("kv", kv))
-    )
-    if arithmetic:
-        chip.peak(arithmetic)
     if not is_file(model):
         stored = format_of(model.split("/")[-1]) or stored_weights(model_name(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
@@ -392,8 +357,3 @@ def served(name: str) -> ServedModel:
 def system(name: str, accelerators: int) -> System:
     """So many accelerators of a system of the catalog."""
     return facts.system(name, accelerators)
-
-
-def format_option(name: str, value: str | None, default: str) -> str:
-    """A format as an option gives it."""
-    return default if value is None else check_choice(name, format_of(value) or value.lower(), BYTES_PER_VALUE)

@@ -1,175 +1,24 @@
-"""What a service costs: a forecast with its interval and prices per million tokens, and systems ranked at a speed.
-
-An accelerator is paid by the hour whatever it does, so the price of a token is the share of that hour that it took. The
-time of a request is divided as the forecast divides a step: prompts that were read, attention to what a prefix cache
-held of them, and the rest, which is decoding.
-"""
+"""Offers of this world: the latest price of a system, what intervals rest on, and expectations beside a frontier."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import gcd
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from llm_economics import facts
-from llm_economics.evidence import answers as evidence
-from llm_economics.evidence.deployments import split
-from llm_economics.formulas import services
+from llm_economics.evidence import answers
+from llm_economics.formulas import offers, services
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.formulas.hardware import System
-from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.offers import Deployment, Workload, band, cheapest, interval, ranked, sizes
 
-MOST_USERS = 4096
-"""Users on one copy up to which a system is asked."""
-LARGEST_GROUP = 72
-"""Accelerators up to which one copy of a model is spread when systems are ranked."""
-
-
-@dataclass(frozen=True)
-class Workload:
-    """Tokens of a request, and the share of its prompt that a prefix cache holds."""
-
-    prompt: float
-    output: float
-    cached_share: float = 0.0
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A model on so many accelerators of a system, in formats and a layout."""
-
-    model: ServedModel
-    system: System
-    tensor: int
-    data: int = 1
-    expert: int = 1
-    weights: str = "fp8"
-    arithmetic: str | None = None
-    kv: str | None = None
-    drafted: float = 0
-    acceptance: float = 0.7
-    dense: str | None = None
-
-    @property
-    def formats(self) -> dict[str, Any]:
-        """Formats as the formulas take them."""
-        return {"weights": self.weights, "kv": self.kv or services.cache_for(self.weights), "dense": self.dense}
-
-    @property
-    def computes_in(self) -> str:
-        """Format of the arithmetic."""
-        chip = self.system.accelerator
-        return self.arithmetic or services.arithmetic_for(self.weights, chip)
-
-    def ask(self, users, work: Workload) -> services.Forecast:
-        """The forecast for so many users at a time."""
-        return services.forecast(
-            self.model,
-            self.system,
-            users,
-            work.prompt,
-            work.output,
-            split(self.tensor, self.data, self.expert),
-            **self.formats,
-            arithmetic=self.computes_in,
-            cached_share=work.cached_share,
-            drafted=self.drafted,
-            acceptance=self.acceptance,
-        )
-
-    def holds(self, work: Workload) -> float:
-        """Sequences that fit beside the weights; below one the model does not fit."""
-        layout = split(self.tensor, self.data, self.expert)
-        context = work.prompt + work.output / 2
-        return float(services.sequences_held(self.model, self.system, context, layout, **self.formats))
+__all__ = ["Deployment", "Workload", "beside", "cheapest", "offer", "price", "ranked", "sizes"]
 
 
 def offer(deployment: Deployment, users: float, work: Workload, usd_per_hour: float | None = None) -> dict[str, Any]:
     """One deployment's forecast, interval, price and evidence, as the command line prints it."""
-    found, system = deployment.ask(users, work), deployment.system
-    factors = evidence.interval(deployment.model, system.accelerator)
-    requests = float(found.requests_per_s)
-    record = {
-        "model": deployment.model.name,
-        "system": system.name,
-        "accelerator": system.accelerator.name,
-        "accelerators": system.accelerators,
-        "tensor": deployment.tensor,
-        "data": deployment.data,
-        "expert": deployment.expert,
-        "weights": deployment.weights,
-        "arithmetic": deployment.computes_in,
-        "kv": deployment.formats["kv"],
-        "concurrency": users,
-        "input_tokens": work.prompt,
-        "output_tokens": work.output,
-        "cached_share": work.cached_share,
-        "fits": deployment.holds(work) >= 1,
-        "sequences": float(found.sequences),
-        "queue_ms": 1e3 * float(found.queue_s),
-        "tpot_ms": _band(found.tpot_floor_s, found.tpot_s, *factors["tpot"]),
-        "ttft_ms": _band(found.ttft_floor_s, found.ttft_s, *factors["ttft"]),
-        "tokens_per_s_per_user": 1 / float(found.tpot_s),
-        "output_tokens_per_s_per_accelerator": requests * work.output / system.accelerators,
-        "usd_per_hour": usd_per_hour,
-        "usd_per_million_tokens": _prices(deployment, users, found, work, usd_per_hour),
-        "seconds_per_request": float(found.busy_s),
-        "usd_per_request": None if usd_per_hour is None else system.accelerators * usd_per_hour / 3600 / requests,
-        "binds": services.TERMS[int(found.terms.binds)],
-        "terms_ms": _terms(found),
-    }
-    return record | {"evidence": _evidence(deployment, factors)}
-
-
-def _band(floor, value, low: float, high: float) -> dict[str, float]:
-    floor, value = 1e3 * float(floor), 1e3 * float(value)
-    return {"floor": floor, "value": value, "low": max(low * value, floor), "high": high * value}
-
-
-def _terms(found: services.Forecast) -> dict[str, float]:
-    return {name: 1e3 * float(getattr(found.terms, f"{name}_s")) for name in services.TERMS}
-
-
-def _prices(
-    deployment: Deployment, users: float, found: services.Forecast, work: Workload, usd_per_hour: float | None
-) -> dict[str, float] | None:
-    """USD per million tokens of a fresh prompt, of one that was cached, and of output; together they pay for the hour.
-
-    Where nothing is cached, a cached token is priced as if half of the prompt were.
-    """
-    if usd_per_hour is None:
-        return None
-    rate = 1e6 * deployment.system.accelerators * usd_per_hour / 3600
-    fresh = max(work.prompt * (1 - work.cached_share), 1.0)
-    held, other = work, found
-    if not work.cached_share:
-        held = replace(work, cached_share=0.5)
-        other = deployment.ask(users, held)
-    decoding = float(found.busy_s - found.fresh_s - found.cached_s)
-    return {
-        "input": rate * float(found.fresh_s) / fresh,
-        "cached": rate * float(other.cached_s) / max(held.prompt * held.cached_share, 1.0),
-        "output": rate * decoding / work.output,
-    }
-
-
-def _evidence(deployment: Deployment, factors: dict[str, Any]) -> dict[str, Any]:
-    chip, model = deployment.system.accelerator.name, deployment.model.name
-    return {
-        "interval": "nine of ten services that a fit had not seen",
-        "services": factors["services"],
-        "models": factors["models"],
-        "chips": factors["chips"],
-        "chip_measured": chip in evidence.measured_chips(),
-        "model_measured": model in evidence.measured_models(),
-    }
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Ranking
+    return offers.offer(deployment, users, work, usd_per_hour, answers.measured_services())
 
 
 def price(name: str) -> float | None:
@@ -187,78 +36,6 @@ def price(name: str) -> float | None:
             latest = rows["price_date"].str[:4].max()
             return float(rows[rows["price_date"].str.startswith(latest)]["usd_per_gpu_hour"].median())
     return None
-
-
-def cheapest(
-    base: Deployment,
-    work: Workload,
-    tokens_per_s: float,
-    counts: Sequence[int],
-    *,
-    users: float | None = None,
-    tensor: int | None = None,
-    expert: int | None = None,
-) -> tuple[Deployment, float] | None:
-    """The layout and number of users with the least accelerator time per request among those that keep a user's speed.
-
-    ``base`` gives model, formats and a system of any size; ``users``, ``tensor`` and ``expert`` may be given as well.
-    None if no layout fits or is fast enough.
-    """
-    best, least = None, np.inf
-    for deployment in _layouts(base, counts):
-        if tensor not in (None, deployment.tensor) or expert not in (None, deployment.expert):
-            continue
-        most = min(deployment.holds(work), MOST_USERS * deployment.data)
-        if most < 1:
-            continue
-        tried = np.unique(np.round(np.geomspace(1, most, 120))) if users is None else np.array([users])
-        found = deployment.ask(tried, work)
-        paid = np.where(1 / found.tpot_s >= tokens_per_s, found.busy_s * deployment.system.accelerators, np.inf)
-        index = int(paid.argmin())
-        if paid[index] < least:
-            best, least = (deployment, float(tried[index])), float(paid[index])
-    return best
-
-
-def _layouts(base: Deployment, counts: Sequence[int]) -> Iterator[Deployment]:
-    """Tensor parallelism over all, experts dealt out or not, and copies of attention where there are experts."""
-    for count in counts:
-        system = _resized(base.system, count)
-        yield replace(base, system=system, tensor=count, data=1, expert=1)
-        groups = gcd(count, int(base.model.experts))  # 1 without experts
-        for tensor in (n for n in (1, 2, 4, 8, 16, count) if base.model.is_moe and groups > 1 and count % n == 0):
-            yield replace(base, system=system, tensor=tensor, data=count // tensor, expert=groups)
-
-
-def _resized(system: System, count: int) -> System:
-    name = system.name.split(",")[0]
-    return replace(
-        system, accelerators=count, name=f"{name}, {count} accelerators" if count != system.accelerators else name
-    )
-
-
-def sizes(system: System) -> list[int]:
-    """Powers of two up to one domain of the fast link, and the domain itself."""
-    most = min(system.domain_size, LARGEST_GROUP)
-    return sorted({n for n in (1, 2, 4, 8, 16, 32, 64) if n <= most} | {most})
-
-
-def ranked(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Offers, cheapest request first, each with the hourly price at which the order flips.
-
-    For the first that is the price at which the second is as cheap, for every other the price at which it is as cheap
-    as the first. Offers without a price stand behind, those that cannot serve last.
-    """
-    able = [one for one in offers if not one.get("why_not")]
-    priced = sorted((one for one in able if one["usd_per_request"] is not None), key=lambda one: one["usd_per_request"])
-    rest = [one for one in able if one["usd_per_request"] is None]
-    found = []
-    for rank, one in enumerate([*priced, *rest], start=1):
-        rival = priced[1 if one is priced[0] and len(priced) > 1 else 0] if priced else None
-        hours = one["accelerators"] / 3600 * one["seconds_per_request"]
-        flips = None if rival is None or rival is one else rival["usd_per_request"] / hours
-        found.append({"rank": rank, **one, "flips_at_usd_per_hour": flips})
-    return found + [one for one in offers if one.get("why_not")]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -280,7 +57,7 @@ def beside(
         if point["pipeline"] == 1:
             layout = (point["precision"], point["accelerators"], point["tensor"], point["data"], point["expert"])
             groups.setdefault(layout, []).append(index)
-    factors = evidence.interval(base.model, base.system.accelerator)
+    factors = interval(base.model, base.system.accelerator)
     for (precision, accelerators, tensor, data, expert), indices in groups.items():
         system = replace(base.system, accelerators=accelerators)
         deployment = replace(base, system=system, tensor=tensor, data=data, expert=expert, weights=precision)
@@ -289,9 +66,9 @@ def beside(
         step = forecast.terms.decode_s if disaggregated else forecast.tpot_s
         columns = (step, forecast.tpot_floor_s, forecast.ttft_s, forecast.ttft_floor_s)
         for i, tpot, floor, first, first_floor in zip(indices, *np.broadcast_arrays(*columns), strict=True):
-            expected = {"tpot_ms": _band(floor, max(tpot, floor), *factors["tpot"]), "ttft_ms": None}
+            expected = {"tpot_ms": band(floor, max(tpot, floor), *factors["tpot"]), "ttft_ms": None}
             if not disaggregated:
-                expected["ttft_ms"] = _band(first_floor, first, *factors["ttft"])
+                expected["ttft_ms"] = band(first_floor, first, *factors["ttft"])
             found[i]["expected"] = expected | _rates(points[i], float(tpot), disaggregated, deployment.computes_in)
     return found
 

@@ -10,7 +10,7 @@ import pandas
 
 from llm_economics.evidence import answers, calibration, services
 from llm_economics.formulas import services as formulas
-from llm_economics.formulas.elementwise import check_choice
+from llm_economics.formulas.elementwise import ParameterError, check_choice
 from llm_economics.formulas.services import Constants
 from llm_economics.formulas.serving import ServedModel
 
@@ -96,6 +96,16 @@ def three_factors(by: str | None = None) -> pandas.Series:
         other = factors.get("mixture", slower.median())
         found.append(rows[out]["plain"] * rows[out]["of"].map(lambda kind, f=factors, o=other: f.get(kind, o)))
     return pandas.concat(found)
+
+
+def thinned(rows: pandas.DataFrame, name: str, ratio: str, most: int) -> pandas.DataFrame:
+    """At most so many rows of each ``name`` to draw, evenly over the ranks of ``ratio``, its two ends among them."""
+    if most < 2:
+        raise ParameterError(f"most = {most} is not allowed: it must be at least 2")
+    kept = []
+    for _, group in rows.sort_values(ratio, kind="stable").groupby(name, sort=False):
+        kept += list(group.index[np.unique(np.linspace(0, len(group) - 1, min(most, len(group))).round().astype(int))])
+    return rows.loc[sorted(kept)]
 
 
 def floors(rows: pandas.DataFrame) -> np.ndarray:

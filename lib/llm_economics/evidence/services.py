@@ -163,7 +163,14 @@ def _service_work(rows: pandas.DataFrame) -> Work:
 
 def asked_all(rows: pandas.DataFrame) -> dict[int, Asked]:
     """What each row asks, by its position."""
-    return {i: asked(row) for i, row in enumerate(rows.to_dict("records"))}
+    names = tuple(name for name in rows if any(name in spelt for spelt in deployments.COLUMNS.values()))
+    texts = rows[list(names)].astype(str).itertuples(index=False, name=None)
+    return {i: _asked_once(names, cells) for i, cells in enumerate(texts)}
+
+
+@cache
+def _asked_once(names: tuple[str, ...], cells: tuple[str, ...]) -> Asked:
+    return asked(dict(zip(names, cells, strict=True)))
 
 
 def _step_work(rows: pandas.DataFrame) -> Work:

@@ -1,8 +1,4 @@
-"""Models by name: those of ``data/models.csv``, the leaked GPT-4, and any configuration or checkpoint.
-
-A model has three precisions: of its weights, of the arithmetic with them, and of the KV cache. Where none is asked for,
-the checkpoint decides, and the chip what it can compute in.
-"""
+"""Models by name: those of ``data/models.csv``, the leaked GPT-4, and any configuration or checkpoint."""
 
 from __future__ import annotations
 
@@ -10,21 +6,21 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from llm_economics import checkpoints
-from llm_economics.checkpoints.config import load as load_config
-from llm_economics.checkpoints.files import is_weights
-from llm_economics.checkpoints.quantisation import SIDE_FILES
+from llm_economics.checkpoints.published import Precisions as Precisions
+from llm_economics.checkpoints.published import Published, from_files, in_precisions
+from llm_economics.checkpoints.published import precisions as precisions
+from llm_economics.checkpoints.published import served as served
 from llm_economics.facts.store import CatalogError, load, nearest, plain, records
 from llm_economics.formulas.architecture import Architecture, architecture_from_row
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System, bytes_per_value
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
-from llm_economics.formulas.serving import ServedModel, model_from_architecture, model_from_parameters
+from llm_economics.formulas.serving import ServedModel, model_from_parameters
 from llm_economics.formulas.splits import Shares, fullest_stage
 
 
@@ -108,22 +104,6 @@ GPT4 = "GPT-4 (leaked)"
 _GPT4_NAMES = ("gpt4leaked", "gpt4leak", "gpt4", "gptmoe18t", "moe18t", "gpt418t")
 
 
-@dataclass(frozen=True)
-class Published:
-    """A model as its makers publish it.
-
-    ``architecture`` is None where the model's type is not known and its files alone were read; ``config`` is None for a
-    row of ``data/models.csv``; ``checkpoint`` is None where no weights are published. ``positions`` are those that the
-    configuration states.
-    """
-
-    name: str
-    architecture: Architecture | None
-    checkpoint: checkpoints.Checkpoint | None
-    config: checkpoints.Config | None = None
-    positions: int | None = None
-
-
 def is_file(source: str) -> bool:
     """Whether an argument is meant as a file, a folder or a JSON text, and not as a model's name."""
     text = str(source)
@@ -147,50 +127,7 @@ def published(source: str) -> Published:
     if not is_file(source):
         row = _row(source, (GPT4,))
         return _of_row(row, _architecture(row))
-    path = None if str(source).lstrip().startswith("{") else Path(source)
-    place = _config_place(path) if path is not None else source
-    config = None
-    if place is not None:
-        try:
-            config = checkpoints.read(place)
-        except ParameterError as error:
-            if path is None or not _has_weights(path):
-                raise
-            unknown = str(error)
-    stored = source if path is None else place if path.name in SIDE_FILES else path
-    found = checkpoints.read_checkpoint(stored, config and config.architecture)
-    if config is None and found is None:
-        raise ParameterError(f"model = {str(source)[-60:]!r} is not allowed: it holds neither config.json nor weights")
-    name = config.architecture.name if config else path.resolve().parent.name if path.is_file() else path.resolve().name
-    if config is None and place is not None:
-        found = replace(found, warnings=(*found.warnings, f"only its bytes are counted: {unknown.split(';')[0]}"))
-    positions = _stated_positions(load_config(place)[0]) if config is not None else None
-    return Published(name, config and config.architecture, found, config, positions)
-
-
-def _stated_positions(config: Mapping[str, Any]) -> int | None:
-    inner = config.get("text_config")
-    for given in (inner if isinstance(inner, Mapping) else {}, config):
-        for key in ("max_position_embeddings", "max_sequence_length", "max_seq_len", "n_positions", "seq_length"):
-            if isinstance(given.get(key), int) and given[key] > 0:
-                return given[key]
-    return None
-
-
-def _config_place(path: Path) -> Path | None:
-    """The configuration that belongs to a path; None where a file of weights has none beside it."""
-    if path.is_dir():
-        return path if (path / "config.json").is_file() or not _has_weights(path) else None
-    if is_weights(path) or path.name in SIDE_FILES:
-        beside = path.parent / "config.json"
-        if path.name in SIDE_FILES and not beside.is_file():
-            raise ParameterError(f"model = {path.name!r} is not allowed: it needs the config.json that belongs to it")
-        return beside if beside.is_file() else None
-    return path
-
-
-def _has_weights(path: Path) -> bool:
-    return is_weights(path) or (path.is_dir() and any(map(is_weights, path.iterdir())))
+    return from_files(source)
 
 
 def _of_row(row: dict[str, Any], architecture: Architecture) -> Published:
@@ -204,96 +141,6 @@ def _of_row(row: dict[str, Any], architecture: Architecture) -> Published:
         config["model_type"] = "deepseek_v3"  # whose files keep corrections of the router
     found = checkpoints.read_checkpoint(config, architecture)
     return Published(architecture.name, architecture, replace(found, read_from="data/models.csv: published_as"))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Precisions
-
-
-@dataclass(frozen=True)
-class Precisions:
-    """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are."""
-
-    weights: str
-    arithmetic: str
-    kv: str
-    as_stored: bool
-
-
-def precisions(
-    model: Published,
-    chip: Accelerator,
-    precision: str | None = None,
-    *,
-    weights: str | None = None,
-    arithmetic: str | None = None,
-    kv: str | None = None,
-) -> Precisions:
-    """The three precisions of a model on a chip.
-
-    Parameters
-    ----------
-    precision
-        Shorthand: weights at it, arithmetic at it where the chip has it and at 16 bits elsewhere, a cache of 16 bits.
-    weights, arithmetic, kv
-        Override it. Without any of the four the checkpoint decides; of unpublished weights BF16 is assumed.
-
-    Raises
-    ------
-    ParameterError
-        If a name is not known, or the chip has no such arithmetic.
-    """
-    for name, value in (("precision", precision), ("weights", weights), ("kv", kv)):
-        if value is not None:
-            check_choice(name, value, BYTES_PER_VALUE)
-    stored = model.checkpoint
-    held = weights or precision or (stored.weights if stored else "bf16")
-    as_stored = stored is not None and held == stored.weights
-    if arithmetic is None:
-        able = held
-        if as_stored and precision is None and held not in ("bf16", "fp16", "fp32"):
-            able = stored.arithmetic  # None: unpacked to 16 bits before it is used
-        arithmetic = able if able in chip.peak_flops and able != "int4" else _sixteen_bits(chip)
-    else:
-        check_choice("arithmetic", arithmetic, BYTES_PER_VALUE)
-        chip.peak(arithmetic)
-    cache = kv or ("bf16" if precision or weights or stored is None else _cache(stored.kv_scheme))
-    return Precisions(held, arithmetic, cache, as_stored)
-
-
-def _sixteen_bits(chip: Accelerator) -> str:
-    return next((name for name in ("bf16", "fp16") if name in chip.peak_flops), next(iter(chip.peak_flops)))
-
-
-def _cache(scheme: str | None) -> str:
-    return {"nvfp4": "fp4", "fp4": "fp4", "fp8": "fp8", "int8": "int8", "int4": "int4"}.get(scheme or "", "bf16")
-
-
-def stored_as(model: Published, weights: str) -> checkpoints.Checkpoint:
-    """The bytes of a model at a precision of its weights: its own checkpoint's, or those of the usual format."""
-    if model.checkpoint is not None and model.checkpoint.weights == weights:
-        return model.checkpoint
-    if weights not in checkpoints.PUBLISHED:
-        check_choice("weights", weights, checkpoints.PUBLISHED)
-    return checkpoints.read_checkpoint(dict(checkpoints.PUBLISHED[weights]), model.architecture)
-
-
-def served(model: Published, how: Precisions) -> ServedModel:
-    """What serving needs to know of a model at its precisions, with the bytes that are stored.
-
-    Layers that predict further tokens are not held; encoders of pictures are held and not read.
-    """
-    architecture, parts = model.architecture, stored_as(model, how.weights).parts
-    base = model_from_architecture(architecture, kv=how.kv)
-    experts = parts.get("experts", 0)
-    common, each = parts.get("common", 0), 0.0
-    if base.experts:
-        each = experts / base.experts
-    else:
-        common += experts
-    shares = replace(base.shares, block=max(stored_as(model, how.weights).block))
-    lookup = parts.get("lookup", 0) + parts.get("vision", 0)
-    return replace(base, common_bytes=common, expert_bytes=each, lookup_bytes=lookup, shares=shares)
 
 
 def served_models(
@@ -326,11 +173,7 @@ def served_models(
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {GPT4} leaves it open")
     model = published(name)
-    if model.architecture is None:
-        raise ParameterError(f"model = {model.name[:60]!r} is not allowed: {model.checkpoint.warnings[-1]}")
-    return {
-        precision: served(model, Precisions(precision, precision, cache[precision], False)) for precision in precisions
-    }
+    return {precision: in_precisions(model, precision, cache[precision]) for precision in precisions}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

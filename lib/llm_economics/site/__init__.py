@@ -20,7 +20,7 @@ from docutils import nodes
 from pybtex.plugin import find_plugin, register_plugin
 from sphinx.errors import ExtensionError
 
-from llm_economics.site import aside, charts, ledger, mathml, sharing, weight
+from llm_economics.site import answering, aside, charts, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
 from llm_economics.site.times import ChapterTimes
@@ -37,6 +37,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_config_value("book_banner", {}, "html", dict)
     app.add_config_value("book_site", _digest(), "env", str)  # pages are made again when what makes them has changed
     app.add_directive("chapter-times", ChapterTimes)
+    app.add_directive("calculator", answering.Calculator)
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))
     app.connect("config-inited", _configure)
     for backend in ("docutils", "plaintext"):  # pybtex would look through all installed packages at each citation
@@ -59,7 +60,7 @@ def setup(app: Any) -> dict[str, Any]:
 
 def _digest() -> str:
     """A short name for everything in this folder."""
-    files = sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".js"))
+    files = sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".js", ".mjs"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
 
 
@@ -94,6 +95,8 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
             raise ExtensionError("vl_convert could not make the Vega bundle")
     if error is None and app.builder.format == "html":
         aside.draw(app.book_waiting)
+        if answering.PAGE in app.env.found_docs:
+            answering.write(Path(app.outdir))
         sharing.write_claims(Path(app.outdir), Path(app.srcdir) / "chapters")
         sharing.write_search(app, Path(app.outdir), Path(app.srcdir) / "chapters")
         sharing.write_sitemap(app)
@@ -135,6 +138,8 @@ def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
         app.add_js_file("figures.js", loading_method="defer", **given)
         if any(charts.plays(node["book_chart"]["spec"]) for node in raws if node.get("book_chart")):
             app.add_js_file("play.js", loading_method="defer")
+    if page == answering.PAGE:
+        app.add_js_file("calculator.js", loading_method="defer")
     if any("ledger-heads" in node.astext()[:80] for node in raws):
         app.add_js_file("ledger.js", loading_method="defer")
     if any("scorecard" in node.astext()[:2000] for node in raws):

@@ -255,7 +255,7 @@ class _Rewriter(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
         if node.module in ("__future__", "typing"):
             return None
-        if not (node.module or "").startswith(("llm_economics", "standard")) and node.module != "collections":
+        if (node.module or "").split(".")[0] in sys.stdlib_module_names and node.module != "collections":
             node.module = "standard"
         if (node.module or "").startswith("llm_economics"):
             made = importlib.import_module(node.module)

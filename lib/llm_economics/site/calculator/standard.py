@@ -338,7 +338,15 @@ class _Math:
 
 
 math = _Math()
-gcd, sqrt, log, tau, fabs, prod = math.gcd, _math.sqrt, _math.log, 2 * _math.pi, _math.fabs, math.prod
+log10, gcd, sqrt, log, tau, fabs, prod = (
+    _math.log10,
+    math.gcd,
+    _math.sqrt,
+    _math.log,
+    2 * _math.pi,
+    _math.fabs,
+    math.prod,
+)
 
 
 class _Numpy:
@@ -887,12 +895,16 @@ class Packed:
         return getattr(__import__(FILES[self.name]), "CONTENT")
 
 
+HELD = {}
+"""What the reader pasted, by the name of the file that it stands for."""
+
+
 class Path:
     """A place; the only files in a browser are those that the package brings."""
 
     def __init__(self, place):
         self.place = text(place)
-        self.name = self.place.split("/")[-1]
+        self.name = "" if self.place == "." else self.place.split("/")[-1]
         self.suffix = "." + self.name.split(".")[-1] if "." in self.name[1:] else ""
         self.stem = self.name[: -len(self.suffix)] if self.suffix else self.name
 
@@ -904,7 +916,7 @@ class Path:
         return Path(self.place[: -len(self.name) - 1] if "/" in self.place else ".")
 
     def __truediv__(self, name):
-        return Path(self.place + "/" + name)
+        return Path(name if self.place == "." else self.place + "/" + name)
 
     def __repr__(self):
         return self.place
@@ -913,12 +925,22 @@ class Path:
         return False
 
     def is_file(self):
-        return self.name in FILES
+        return self.place in HELD or self.name in FILES
+
+    def iterdir(self):
+        return []
+
+    def glob(self, pattern):
+        return []
+
+    def resolve(self):
+        return self
 
     def read_text(self, encoding="utf-8"):
+        if self.place in HELD:
+            return methods.removeprefix(HELD[self.place], "\ufeff")
         if self.name not in FILES:
-            missing = OSError(2)
-            raise missing
+            raise ValueError("no such file")
         return Packed(self.name)
 
 

@@ -1,0 +1,200 @@
+"""A model as its makers publish it, in the precisions in which it is held and computed.
+
+A model has three precisions: of its weights, of the arithmetic with them, and of the KV cache. Where none is asked for,
+the checkpoint decides, and the chip what it can compute in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llm_economics.checkpoints.config import load as load_config
+from llm_economics.checkpoints.families import Config, read
+from llm_economics.checkpoints.files import is_weights
+from llm_economics.checkpoints.quantisation import PUBLISHED, SIDE_FILES
+from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
+from llm_economics.formulas.architecture import Architecture
+from llm_economics.formulas.elementwise import ParameterError, check_choice
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
+from llm_economics.formulas.serving import ServedModel, model_from_architecture
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model as its makers publish it.
+
+    ``architecture`` is None where the model's type is not known and its files alone were read; ``config`` is None for a
+    row of ``data/models.csv``; ``checkpoint`` is None where no weights are published. ``positions`` are those that the
+    configuration states.
+    """
+
+    name: str
+    architecture: Architecture | None
+    checkpoint: Checkpoint | None
+    config: Config | None = None
+    positions: int | None = None
+
+
+def from_files(source: str | Path) -> Published:
+    """The model behind a configuration (a path or its text), a file of weights or a folder.
+
+    Raises
+    ------
+    ParameterError
+        If its files are damaged; of a type that is not known with weights beside it, only the architecture is missing.
+    """
+    path = None if str(source).lstrip().startswith("{") else Path(source)
+    place = _config_place(path) if path is not None else source
+    config = None
+    if place is not None:
+        try:
+            config = read(place)
+        except ParameterError as error:
+            if path is None or not _has_weights(path):
+                raise
+            unknown = str(error)
+    stored = source if path is None else place if path.name in SIDE_FILES else path
+    found = read_checkpoint(stored, config and config.architecture)
+    if config is None and found is None:
+        raise ParameterError(f"model = {str(source)[-60:]!r} is not allowed: it holds neither config.json nor weights")
+    name = config.architecture.name if config else path.resolve().parent.name if path.is_file() else path.resolve().name
+    if config is None and place is not None:
+        found = replace(found, warnings=(*found.warnings, f"only its bytes are counted: {unknown.split(';')[0]}"))
+    positions = _stated_positions(load_config(place)[0]) if config is not None else None
+    return Published(name, config and config.architecture, found, config, positions)
+
+
+def _stated_positions(config: Mapping[str, Any]) -> int | None:
+    inner = config.get("text_config")
+    for given in (inner if isinstance(inner, Mapping) else {}, config):
+        for key in ("max_position_embeddings", "max_sequence_length", "max_seq_len", "n_positions", "seq_length"):
+            if isinstance(given.get(key), int) and given[key] > 0:
+                return given[key]
+    return None
+
+
+def _config_place(path: Path) -> Path | None:
+    """The configuration that belongs to a path; None where a file of weights has none beside it."""
+    if path.is_dir():
+        return path if (path / "config.json").is_file() or not _has_weights(path) else None
+    if is_weights(path) or path.name in SIDE_FILES:
+        beside = path.parent / "config.json"
+        if path.name in SIDE_FILES and not beside.is_file():
+            raise ParameterError(f"model = {path.name!r} is not allowed: it needs the config.json that belongs to it")
+        return beside if beside.is_file() else None
+    return path
+
+
+def _has_weights(path: Path) -> bool:
+    return is_weights(path) or (path.is_dir() and any(map(is_weights, path.iterdir())))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Precisions
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are."""
+
+    weights: str
+    arithmetic: str
+    kv: str
+    as_stored: bool
+
+
+def precisions(
+    model: Published,
+    chip: Accelerator,
+    precision: str | None = None,
+    *,
+    weights: str | None = None,
+    arithmetic: str | None = None,
+    kv: str | None = None,
+) -> Precisions:
+    """The three precisions of a model on a chip.
+
+    Parameters
+    ----------
+    precision
+        Shorthand: weights at it, arithmetic at it where the chip has it and at 16 bits elsewhere, a cache of 16 bits.
+    weights, arithmetic, kv
+        Override it. Without any of the four the checkpoint decides; of unpublished weights BF16 is assumed.
+
+    Raises
+    ------
+    ParameterError
+        If a name is not known, or the chip has no such arithmetic.
+    """
+    for name, value in (("precision", precision), ("weights", weights), ("kv", kv)):
+        if value is not None:
+            check_choice(name, value, BYTES_PER_VALUE)
+    stored = model.checkpoint
+    held = weights or precision or (stored.weights if stored else "bf16")
+    as_stored = stored is not None and held == stored.weights
+    if arithmetic is None:
+        able = held
+        if as_stored and precision is None and held not in ("bf16", "fp16", "fp32"):
+            able = stored.arithmetic  # None: unpacked to 16 bits before it is used
+        arithmetic = able if able in chip.peak_flops and able != "int4" else _sixteen_bits(chip)
+    else:
+        check_choice("arithmetic", arithmetic, BYTES_PER_VALUE)
+        chip.peak(arithmetic)
+    cache = kv or ("bf16" if precision or weights or stored is None else _cache(stored.kv_scheme))
+    return Precisions(held, arithmetic, cache, as_stored)
+
+
+def _sixteen_bits(chip: Accelerator) -> str:
+    return next((name for name in ("bf16", "fp16") if name in chip.peak_flops), next(iter(chip.peak_flops)))
+
+
+def _cache(scheme: str | None) -> str:
+    return {"nvfp4": "fp4", "fp4": "fp4", "fp8": "fp8", "int8": "int8", "int4": "int4"}.get(scheme or "", "bf16")
+
+
+def stored_as(model: Published, weights: str) -> Checkpoint:
+    """The bytes of a model at a precision of its weights: its own checkpoint's, or those of the usual format."""
+    if model.checkpoint is not None and model.checkpoint.weights == weights:
+        return model.checkpoint
+    if weights not in PUBLISHED:
+        check_choice("weights", weights, PUBLISHED)
+    return read_checkpoint(dict(PUBLISHED[weights]), model.architecture)
+
+
+def served(model: Published, how: Precisions) -> ServedModel:
+    """What serving needs to know of a model at its precisions, with the bytes that are stored.
+
+    Layers that predict further tokens are not held; encoders of pictures are held and not read.
+    """
+    architecture, parts = model.architecture, stored_as(model, how.weights).parts
+    base = model_from_architecture(architecture, kv=how.kv)
+    experts = parts.get("experts", 0)
+    common, each = parts.get("common", 0), 0.0
+    if base.experts:
+        each = experts / base.experts
+    else:
+        common += experts
+    shares = replace(base.shares, block=max(stored_as(model, how.weights).block))
+    lookup = parts.get("lookup", 0) + parts.get("vision", 0)
+    return replace(base, common_bytes=common, expert_bytes=each, lookup_bytes=lookup, shares=shares)
+
+
+def counted(source: str | Path) -> ServedModel:
+    """The model behind files, counted in 16 bits."""
+    return in_precisions(from_files(source), "bf16", "bf16")
+
+
+def in_precisions(model: Published, weights: str, kv: str) -> ServedModel:
+    """A model with weights and cache of these precisions.
+
+    Raises
+    ------
+    ParameterError
+        If only the bytes of its files are known.
+    """
+    if model.architecture is None:
+        raise ParameterError(f"model = {model.name[:60]!r} is not allowed: {model.checkpoint.warnings[-1]}")
+    return served(model, Precisions(weights, weights, kv, False))

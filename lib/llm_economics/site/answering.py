@@ -1,0 +1,128 @@
+"""The calculator's page: its form, and what it knows of the catalog, written down from the library by the build."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from llm_economics import facts
+from llm_economics.evidence import answers, deployments, offers
+from llm_economics.facts.models import _model_rows
+from llm_economics.facts.store import plain
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import BYTES_PER_VALUE
+from llm_economics.site import browser
+
+PARTS = Path(__file__).parent / "calculator"
+PAGE = "chapters/calculator"
+
+
+class Calculator(SphinxDirective):
+    """``{calculator}``: the form; its choices are those of the catalog."""
+
+    def run(self) -> list[nodes.Node]:
+        """The form as HTML."""
+        for path in (PARTS / "form.html", facts.DATA / "models.csv", facts.DATA / "systems.csv"):
+            self.env.note_dependency(str(path))
+        return [nodes.raw("", form(), format="html")]
+
+
+def form() -> str:
+    """The form with its choices filled in."""
+    html = (PARTS / "form.html").read_text(encoding="utf-8")
+    formats = [name for name in BYTES_PER_VALUE if name != "fp16"]
+    chips = {chip.name: chip.peak_flops for chip in facts.accelerators().values() if "bf16" in chip.peak_flops}
+    choices = {
+        "MODELS": _options(models()),
+        "SYSTEMS": _options(facts.systems()),
+        "FORMATS": _options(formats),
+        "CHIPS": "".join(f'<option value="{peaks["bf16"]:g}">{escape(name)}</option>' for name, peaks in chips.items()),
+    }
+    for name, options in choices.items():
+        html = html.replace(f"<!-- {name} -->", options)
+    return html
+
+
+def _options(names: Any) -> str:
+    return "".join(f"<option>{escape(name)}</option>" for name in names)
+
+
+def models() -> list[str]:
+    """Models of the catalog that can be served, by their names there."""
+    found = []
+    for row in facts.store.records("models"):
+        try:
+            deployments.served(row["model"])
+            found.append(row["model"])
+        except ParameterError:
+            continue
+    return found
+
+
+def known() -> str:
+    """The catalog as a module for MicroPython."""
+    served = {name: _record(deployments.served(name)) for name in models()}
+    rows = {plain(name): row["model"] for name, row in _model_rows().items() if row["model"] in served}
+    systems = {name: _record(facts.system(name)) | {"usd_per_hour": offers.price(name)} for name in facts.systems()}
+    spelt = {plain(name): name for name in systems}
+    for name in systems:
+        for alias in facts.chip_names(name):
+            spelt.setdefault(plain(alias), facts.system(alias).name if _is_system(alias) else name)
+    measured = answers.measured_services()
+    content = {
+        "MODELS": served,
+        "MODEL_NAMES": rows,
+        "SYSTEMS": systems,
+        "SYSTEM_NAMES": spelt,
+        "MEASURED": [sorted(measured.chips), sorted(measured.models)],
+    }
+    lines = [f"{name} = {browser.packed(value)}" for name, value in content.items()]
+    return "from standard import pairs as p\n" + "\n".join(lines) + "\n"
+
+
+def _is_system(alias: str) -> bool:
+    try:
+        return bool(facts.system(alias))
+    except ParameterError:
+        return False
+
+
+def _record(made: Any) -> dict[str, Any]:
+    return dataclasses.asdict(made) | (
+        {"windows": [tuple(reach) for reach in made.windows]} if hasattr(made, "windows") else {}
+    )
+
+
+def points() -> list[list[Any]]:
+    """Published services for the picture: accelerator, model, users, tokens in and out, speed, output of a card."""
+    rows = facts.load("services")
+    found = []
+    for row in rows[(rows["trap"] == "") & rows["concurrency"].notna()].to_dict("records"):
+        try:
+            model = deployments.served(deployments.model_name(row["model"])).name
+            chip = deployments.system(row["hardware"], 1).accelerator.name
+        except ParameterError:
+            continue
+        speed = row["interactivity_tok_s_user"]
+        made = row["concurrency"] * speed / row["n_acc"]
+        found.append([chip, model, row["concurrency"], row["isl"], row["osl"], round(speed, 2), round(made, 2)])
+    return found
+
+
+def write(outdir: Path) -> None:
+    """Everything that the page loads with the first question, beside the page's own scripts."""
+    to = outdir / "_static" / "calculator"
+    shutil.copytree(PARTS / "micropython", to / "micropython", dirs_exist_ok=True)
+    for name in ("worker.mjs", "runtime.mjs"):
+        shutil.copy(PARTS / name, to / name)
+    source = (PARTS / "asking.py").read_text(encoding="utf-8")
+    files = browser.bundle() | {"known.py": known(), "asking.py": browser.written_down(source, None)}
+    (to / "rooms.json").write_text(json.dumps(files), encoding="utf-8")
+    (to / "points.json").write_text(json.dumps(points(), separators=(",", ":")), encoding="utf-8")

@@ -1,0 +1,132 @@
+"""The calculator's page asks here, in MicroPython: questions as JSON, answers as JSON, errors in one line."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from known import MEASURED, MODEL_NAMES, MODELS, SYSTEM_NAMES, SYSTEMS
+from standard import HELD
+
+from llm_economics.formulas import offers, questions
+from llm_economics.formulas.blocks import Reach
+from llm_economics.formulas.elementwise import ParameterError, check_range
+from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.offers import Measured
+from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.splits import Shares
+
+
+def plain(name):
+    return re.sub(r"[\W_]+", "", str(name).lower())
+
+
+class Here(questions.Catalog):
+    """The catalog that the build wrote down, and the files that the reader pasted."""
+
+    def __init__(self):
+        self.models, self.asked = {}, None
+
+    def model(self, name):
+        if name == "config.json":
+            return self.pasted()
+        key = MODEL_NAMES.get(plain(name))
+        if key is None:
+            raise ParameterError(f"model = {str(name)[:60]!r} is not allowed: it is not in data/models.csv")
+        if key not in self.models:
+            given = dict(MODELS[key])
+            windows = tuple([Reach(*each) for each in given.pop("windows")])
+            shares = Shares(**given.pop("shares"))
+            self.models[key] = ServedModel(windows=windows, shares=shares, **given)
+        return self.models[key]
+
+    def pasted(self):
+        held = tuple(HELD.items())
+        if self.asked != held:
+            from llm_economics.checkpoints.published import counted
+
+            self.counted = counted(Path("config.json"))
+            self.asked = held
+        return self.counted
+
+    def system(self, name, accelerators=None):
+        full = SYSTEM_NAMES.get(plain(str(name).split(",")[0]))
+        if full is None:
+            raise ParameterError(f"system = {str(name)[:60]!r} is not allowed: it is not known")
+        given = dict(SYSTEMS[full])
+        given.pop("usd_per_hour")
+        chip, near, far = Accelerator(**given.pop("accelerator")), Link(**given.pop("scale_up")), given.pop("scale_out")
+        made = System(accelerator=chip, scale_up=near, scale_out=far and Link(**far), **given)
+        if accelerators is None or accelerators == made.accelerators:
+            return made
+        return replace(made, accelerators=accelerators, name=f"{made.name}, {accelerators} accelerators")
+
+    def systems(self):
+        return tuple(SYSTEMS)
+
+    def price(self, system):
+        return SYSTEMS[system.split(",")[0]]["usd_per_hour"]
+
+    def measured(self):
+        return Measured(*[frozenset(names) for names in MEASURED])
+
+
+HERE = Here()
+
+
+def real(value):
+    """A number as the page sends it: ``{"real": 16}`` is 16.0, and 8 stays whole."""
+    return float(value["real"]) if isinstance(value, dict) else value
+
+
+def options_of(asked):
+    """Options as the command line has them; hours in use raise the price of an hour."""
+    options = questions.OPTIONS | {name: real(value) for name, value in asked["options"].items()}
+    price, hours = asked.get("price"), asked.get("hours", 24)
+    if price is None and hours != 24:
+        price = HERE.price(HERE.system(asked.get("system") or asked["systems"][0]).name)
+    if price is not None:
+        options["prices"] = (float(price) * 24 / hours,)
+    return options
+
+
+def answered(asked):
+    HELD.clear()
+    for name, content in (asked.get("files") or {}).items():
+        HELD[name] = content
+    if asked["what"] == "run":
+        return {"answer": questions.run(**{name: real(value) for name, value in asked["given"].items()})}
+    if asked["what"] == "ranked":
+        return {"answer": offers.ranked(asked["rows"])}
+    options = options_of(asked)
+    if asked["what"] == "candidate":
+        questions.goals(options)
+        price = options["prices"][0] if options["prices"] else None
+        return {"answer": questions.candidate(asked["model"], asked["system"], HERE, options, price, True)}
+    systems = tuple(asked["systems"])
+    answer = questions.service(asked["model"], systems, HERE, **options)
+    if "rows" in answer:
+        return {"answer": answer, "told": questions.table(answer)}
+    more = {"said": questions.said(answer), "workings": questions.workings(answer), "told": questions.told(answer)}
+    return {"answer": answer} | more
+
+
+def curve(asked):
+    """Speed of a user against throughput of a card, for as many users as fit."""
+    options = options_of(asked)
+    found, work = questions.deployment(asked["model"], asked["systems"][0], HERE, options), questions.workload(options)
+    most = check_range("sequences", min(max(found.holds(work), 1.0), 4096.0), 1)
+    points = []
+    for users in offers.numbers_of_users(most, 14):
+        one = found.ask(users, work)
+        made = float(one.requests_per_s) * work.output / found.system.accelerators
+        points.append([users, 1 / float(one.tpot_s), made])
+    return points
+
+
+def ask(text):
+    asked = json.loads(text)
+    try:
+        return json.dumps({"answer": curve(asked)} if asked["what"] == "curve" else answered(asked))
+    except ValueError as error:
+        return json.dumps({"error": str(error)})
