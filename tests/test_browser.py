@@ -162,25 +162,25 @@ def by_lot(count: int, seed: int = 3) -> list[dict]:
     """Questions over all systems, models, precisions, pasted files of each kind, and what is not allowed."""
     generator, pasted = random.Random(seed), configs(7)
     names, systems = answering.models(), facts.systems()
-    formats = (None, None, "bf16", "fp8", "fp4", "int4", "fp5")
+    formats = (*(None,) * 8, *("bf16", "fp8", "fp4", "int4") * 2, "fp5")
     found = []
     for i in range(count):
         options = {
             "accelerators": generator.choice((None, None, 1, 4, 8, 16)),
-            "concurrency": {"real": generator.choice((1, 4, 37.5, 512, 5000, 0))},
+            "concurrency": {"real": generator.choice((1, 4, 16, 37.5, 100, 512, 1000, 5000, 2, 0))},
             "prompt": {"real": generator.choice((1, 333, 8192, 100_000))},
             "output": {"real": generator.choice((1, 128, 1024))},
-            "cached_share": {"real": generator.choice((0, 0.3, 0.95, 1.5))},
+            "cached_share": {"real": generator.choice((*(0, 0.3, 0.95) * 4, 1.5))},
             "weights": generator.choice(formats),
-            "arithmetic": generator.choice((None, None, None, "bf16", "fp8", "fp4")),
-            "kv": generator.choice(formats[:5]),
+            "arithmetic": generator.choice((*(None,) * 9, "bf16", "fp8", "fp4")),
+            "kv": generator.choice(formats[:12]),
         }
         one = {"what": "service", "options": options, "systems": [systems[i % len(systems)]], "files": {}}
         one["model"] = generator.choice(names)
         one["price"] = generator.choice((None, 2.5, 13))
         if i % 4 == 0:
             text = generator.choice(pasted)
-            one |= {"model": "config.json", "files": {"config.json": text if i % 8 else text[: len(text) // 2]}}
+            one |= {"model": "config.json", "files": {"config.json": text if i % 32 else text[: len(text) // 2]}}
         found.append(one)
     return found
 
