@@ -5,6 +5,7 @@ import http.server
 import importlib
 import inspect
 import json
+import os
 import random
 import shutil
 import sys
@@ -14,7 +15,11 @@ from pathlib import Path
 import formula_questions
 import pytest
 
-from llm_economics.site import browser
+from llm_economics import facts
+from llm_economics.cli.service import Known
+from llm_economics.evidence import deployments
+from llm_economics.formulas import questions
+from llm_economics.site import answering, browser
 
 HERE = Path(__file__).parent
 PARTS = Path(browser.__file__).parent / "calculator"
@@ -92,7 +97,9 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     shutil.copytree(PARTS, folder / "parts")
     source = (HERE / "formula_questions.py").read_text(encoding="utf-8")
-    files = browser.bundle() | {"formula_questions.py": browser.written_down(source, formula_questions)}
+    source_of_asking = (PARTS / "asking.py").read_text(encoding="utf-8")
+    asking = {"asking.py": browser.written_down(source_of_asking, None), "known.py": answering.known()}
+    files = browser.bundle() | asking | {"formula_questions.py": browser.written_down(source, formula_questions)}
     (folder / "files.json").write_text(json.dumps(files))
     (folder / "index.html").write_text("<!doctype html><title>rooms</title><link rel=icon href=data:,>")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Quiet", (_Quiet,), {"folder": str(folder)}))
@@ -124,12 +131,14 @@ _START = """async () => {
   const python = await started(loadMicroPython, "/parts/micropython/micropython.wasm", files);
   python.runPython(`
 from standard import json
+import asking
 import formula_questions as q
 def ask(text):
     return json.dumps([q.answered(name, tuple(drawn)) for name, drawn in json.loads(text)])
 def read(text):
     return json.dumps([q.read(json.loads(one)) for one in json.loads(text)])
 `);
+  window.answer = python.globals.get("asking").ask;
   window.ask = (text) => python.globals.get("ask")(text);
   window.read = (text) => python.globals.get("read")(text);
 }"""
@@ -147,3 +156,63 @@ def test_every_family_and_declaration_is_read_the_same_in_the_browser(page):
     found = json.loads(page.evaluate("(text) => window.read(text)", json.dumps(texts)))
     expected = [formula_questions.read(json.loads(text)) for text in texts]
     assert [(q[:80], a, b) for q, a, b in zip(texts, found, expected, strict=True) if a != b] == []
+
+
+def by_lot(count: int, seed: int = 3) -> list[dict]:
+    """Questions over all systems, models, precisions, pasted files of each kind, and what is not allowed."""
+    generator, pasted = random.Random(seed), configs(7)
+    names, systems = answering.models(), facts.systems()
+    formats = (*(None,) * 8, *("bf16", "fp8", "fp4", "int4") * 2, "fp5")
+    found = []
+    for i in range(count):
+        options = {
+            "accelerators": generator.choice((None, None, 1, 4, 8, 16)),
+            "concurrency": {"real": generator.choice((1, 4, 16, 37.5, 100, 512, 1000, 5000, 2, 0))},
+            "prompt": {"real": generator.choice((1, 333, 8192, 100_000))},
+            "output": {"real": generator.choice((1, 128, 1024))},
+            "cached_share": {"real": generator.choice((*(0, 0.3, 0.95) * 4, 1.5))},
+            "weights": generator.choice(formats),
+            "arithmetic": generator.choice((*(None,) * 9, "bf16", "fp8", "fp4")),
+            "kv": generator.choice(formats[:12]),
+        }
+        one = {"what": "service", "options": options, "systems": [systems[i % len(systems)]], "files": {}}
+        one["model"] = generator.choice(names)
+        one["price"] = generator.choice((None, 2.5, 13))
+        if i % 4 == 0:
+            text = generator.choice(pasted)
+            one |= {"model": "config.json", "files": {"config.json": text if i % 32 else text[: len(text) // 2]}}
+        found.append(one)
+    return found
+
+
+def on_the_command_line(asked: dict) -> dict:
+    """What ``llm-economics service`` answers, in this folder."""
+    for name, text in asked["files"].items():
+        Path(name).write_text(text, encoding="utf-8")
+    options = {name: float(v["real"]) if isinstance(v, dict) else v for name, v in asked["options"].items()}
+    options["prices"] = () if asked["price"] is None else (float(asked["price"]),)
+    deployments.served.cache_clear()
+    deployments.model_name.cache_clear()
+    try:
+        answer = questions.service(asked["model"], tuple(asked["systems"]), Known(), **options)
+    except ValueError as error:
+        return {"error": str(error)}
+    return {"answer": json.loads(json.dumps(answer)), "told": questions.told(answer)}
+
+
+def differing(page, asked: list[dict]) -> list:
+    """Questions whose answers differ, with both."""
+    wrong = []
+    for question in asked:
+        found = json.loads(page.evaluate("(text) => window.answer(text)", json.dumps(question)))
+        expected = on_the_command_line(question)
+        if {name: found.get(name) for name in expected} != expected:
+            wrong.append((question["model"], question["systems"], found, expected))
+    return wrong
+
+
+def test_questions_by_lot_are_answered_as_on_the_command_line(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = by_lot(int(os.environ.get("QUESTIONS", "24")))
+    assert differing(page, asked) == []
+    assert any("error" in on_the_command_line(one) for one in asked)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import shutil
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -40,8 +42,8 @@ def form() -> str:
     formats = [name for name in BYTES_PER_VALUE if name != "fp16"]
     chips = {chip.name: chip.peak_flops for chip in facts.accelerators().values() if "bf16" in chip.peak_flops}
     choices = {
-        "MODELS": _options(models()),
-        "SYSTEMS": _options(facts.systems()),
+        "MODELS": _options(models(), facts.model("Llama 3.3 70B").name),
+        "SYSTEMS": _options(facts.systems(), facts.system("H200").name),
         "FORMATS": _options(formats),
         "CHIPS": "".join(f'<option value="{peaks["bf16"]:g}">{escape(name)}</option>' for name, peaks in chips.items()),
     }
@@ -50,8 +52,8 @@ def form() -> str:
     return html
 
 
-def _options(names: Any) -> str:
-    return "".join(f"<option>{escape(name)}</option>" for name in names)
+def _options(names: Any, chosen: str = "") -> str:
+    return "".join(f"<option{' selected' if name == chosen else ''}>{escape(name)}</option>" for name in names)
 
 
 def models() -> list[str]:
@@ -114,6 +116,56 @@ def points() -> list[list[Any]]:
         made = row["concurrency"] * speed / row["n_acc"]
         found.append([chip, model, row["concurrency"], row["isl"], row["osl"], round(speed, 2), round(made, 2)])
     return found
+
+
+SERVICE = {
+    "concurrency": ("serving_batch", "batch"),
+    "prompt": ("input_tokens", "context_tokens", "llama2_context_tokens"),
+    "output": ("output_tokens",),
+    "weights": ("weight_format", "precision"),
+    "usd_per_hour": ("h100_usd_per_hour", "a100_usd_per_hour", "gb200_usd_per_hour"),
+    "cached_share": ("cached_share",),
+}
+RUN = {
+    "parameters": ("dense_parameters",),
+    "tokens": ("train_tokens", "gpt4_train_tokens"),
+    "cards": ("gpt4_train_gpus",),
+    "days": ("window_days",),
+    "mfu": ("mfu",),
+    "rate": ("h100_usd_per_hour", "a100_usd_per_hour"),
+}
+"""Fields of the form, and the parameters of chapters that they stand for, the first of them that a chapter has."""
+SYSTEMS = {"h100": "HGX H100", "a100": "HGX A100 80GB", "gb200": "GB200 NVL72"}
+
+
+def own_price(notebook: Path) -> str | None:
+    """The calculator's address with a chapter's values filled in; None for a chapter that has none of its fields."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    (source,) = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])][:1] or [""]
+    values = {
+        node.target.id: ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.AnnAssign)
+    }
+    tab = "run" if "train" in " ".join(values) or "window_days" in values else "service"
+    named = {
+        field: next(name for name in names if name in values)
+        for field, names in (RUN if tab == "run" else SERVICE).items()
+        if any(name in values for name in names)
+    }
+    if not named:
+        return None
+    filled = {field: values[name] for field, name in named.items()}
+    for field in ("parameters", "tokens") if tab == "run" else ():
+        if field in filled:
+            filled[field] /= 1e9
+    usual = (
+        {"concurrency": 16, "prompt": 8192, "output": 1024, "cached_share": 0, "hours": 24} if tab == "service" else {}
+    )
+    if tab == "service":
+        usual["system"] = SYSTEMS.get(named.get("usd_per_hour", "h100").split("_")[0], "HGX H100")
+        usual["model"] = facts.model("Llama 3.3 70B").name
+    return "calculator.html?" + urlencode({"tab": tab, **usual, **filled})
 
 
 def write(outdir: Path) -> None:

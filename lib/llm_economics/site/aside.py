@@ -19,7 +19,7 @@ from typing import Any
 from docutils import nodes
 
 from llm_economics.book import drawing, tracing
-from llm_economics.site import charts, numbers
+from llm_economics.site import answering, charts, numbers
 
 PAGES = "_static/pages"
 PICTURES = "_static/figures"
@@ -43,7 +43,7 @@ def set_aside(app: Any, doctree: nodes.document, page: str) -> None:
     for node in list(doctree.findall(nodes.raw)):
         if node.get("book_picture"):
             _swap(node, _pictures(app, page, node["book_picture"], node["book_alt"]))
-    _offer_rerun(doctree, page)
+    _offer_rerun(app, doctree, page)
     content = {
         "notes": _take_notes(app, doctree, page),
         "code": code,
@@ -55,7 +55,7 @@ def set_aside(app: Any, doctree: nodes.document, page: str) -> None:
     path.write_text(f"window.bookPage = {text};\n", encoding="utf-8")
 
 
-def _offer_rerun(doctree: nodes.document, page: str) -> None:
+def _offer_rerun(app: Any, doctree: nodes.document, page: str) -> None:
     """At the end of a chapter with assumptions, the command that runs it again; the page adds what a reader has set."""
     tables = [node for node in doctree.findall(nodes.raw) if 'class="assumptions"' in node.astext()]
     sections = [
@@ -71,6 +71,11 @@ def _offer_rerun(doctree: nodes.document, page: str) -> None:
         '<div class="book-rerun"><p>The command that runs this chapter with the values set on this page:</p>'
         f'<pre tabindex="0">{escape(command)}</pre></div>'
     )
+    own = answering.own_price(Path(app.srcdir) / f"{page}.ipynb") if answering.PAGE in app.env.found_docs else None
+    if own:
+        html += (
+            f'<p class="book-own"><a href="{escape(own)}">Price my own</a>: the calculator, with the values above.</p>'
+        )
     last = [node for node in sections if node.parent is sections[0].parent][-1]
     last.append(nodes.raw("", html, format="html"))
 

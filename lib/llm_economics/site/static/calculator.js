@@ -114,7 +114,7 @@
     made.firstChild.append(head);
     for (const cells of rows) {
       const row = make("tr");
-      cells.forEach((cell, i) => row.append(make(i ? "td" : "th", cell, i ? { class: typeof cell === "string" && /^[\d$–≥<.,]/.test(cell) && cell.length < 14 ? "n" : "" } : { scope: "row" })));
+      cells.forEach((cell, i) => row.append(make(i ? "td" : "th", cell, i ? { class: /^[\d–][\d.,–]*( ms|\/s)?$/.test(cell) ? "n" : "" } : { scope: "row" })));
       body.append(row);
     }
     return made;
