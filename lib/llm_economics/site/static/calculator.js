@@ -115,6 +115,7 @@
     for (const cells of rows) {
       const row = make("tr");
       cells.forEach((cell, i) => row.append(make(i ? "td" : "th", cell, i ? { class: /^[\d–][\d.,–]*( ms|\/s)?$/.test(cell) ? "n" : "" } : { scope: "row" })));
+      if (cells.length < heads.length) { row.lastChild.colSpan = heads.length - cells.length + 1; }
       body.append(row);
     }
     return made;
