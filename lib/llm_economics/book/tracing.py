@@ -63,7 +63,7 @@ def _learn(chapter: Chapter, statement: ast.stmt, source: str, table: str) -> No
         if isinstance(statement, ast.Assign):
             chapter.made[target] = ast.get_source_segment(source, statement) or ""
     for call in ast.walk(statement):
-        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("record", "check") and call.args:
+        if isinstance(call, ast.Call) and _called(call) in ("record", "check") and call.args:
             pattern = _pattern(call.args[0])
             held = next((word.value for word in call.keywords if word.arg == "holds"), None)
             asked = call.args[1] if len(call.args) > 1 else held
@@ -114,7 +114,7 @@ def _facts(node: ast.AST, table: str) -> Iterator[tuple[str, str]]:
     for call in ast.walk(node):
         if not isinstance(call, ast.Call):
             continue
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        name = _called(call)
         said = [_text(arg) for arg in call.args[:2]]
         if name == "fact" and said and said[0]:
             whose = isinstance(call.func, ast.Attribute) or not table
@@ -123,6 +123,10 @@ def _facts(node: ast.AST, table: str) -> Iterator[tuple[str, str]]:
             yield said[0], ""
         elif name in _TABLES and said:
             yield _TABLES[name], said[0] if name in _ONE_ROW else ""
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def _text(node: ast.expr) -> str:
