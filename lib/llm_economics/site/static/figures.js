@@ -150,6 +150,7 @@
   const save = (figure, kind) => touch(figure).then(() => window.bookSave(figure, kind));
 
   figures.forEach(prepare);
+  document.dispatchEvent(new CustomEvent("book-moved"));
   for (const name of new Set(query.keys())) {
     if (!known.has(name) && !document.getElementById("assumption-" + name) && !/^utm_|^(fbclid|gclid|ref)$/.test(name)) {
       window.bookSay(`The address names ${name.slice(0, 40)}, which this page does not know: it is left aside.`);
