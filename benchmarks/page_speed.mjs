@@ -29,6 +29,7 @@ async function once(address) {
   const browser = await launch({ chromePath, chromeFlags: ["--headless=new", "--no-sandbox", "--disable-gpu"] });
   try {
     const { lhr } = await lighthouse(address, { port: browser.port, output: "json", logLevel: "silent" });
+    if (!lhr.audits["network-requests"].details) { return { index: 0 }; } // a run that failed
     const found = Object.fromEntries(CATEGORIES.map((name) => [name, Math.round(100 * (lhr.categories[name].score ?? 0))]));
     found.kB = lhr.audits["network-requests"].details.items.reduce((sum, item) => sum + (item.transferSize || 0), 0) / 1000;
     for (const [name, audit] of [["FCP s", "first-contentful-paint"], ["LCP s", "largest-contentful-paint"]]) { found[name] = lhr.audits[audit].numericValue / 1000; }
