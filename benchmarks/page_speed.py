@@ -1,6 +1,6 @@
 """Weight and speed of the book's pages on a phone, beside mkdocs-material's and Jupyter Book's own first pages.
 
-    make book && python benchmarks/page_speed.py [RUNS] [PAGE...]
+    make book && python benchmarks/page_speed.py [RUNS] [PAGE.html...]
 
 The table is printed as it grows, and stands in ``benchmarks/page_speed.md`` (rows as data in ``page_speed.json``) once
 all pages were asked for.
