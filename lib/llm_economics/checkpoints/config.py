@@ -78,7 +78,8 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 def _nested(text: str) -> int:
     """How many objects and lists stand in one another, at most one more than are allowed."""
     depth = most = 0
-    for sign in _BRACKETS.findall(text):
+    for found in _BRACKETS.finditer(text):
+        sign = found[0]
         depth += (sign in "[{") - (sign in "]}")
         most = max(most, depth)
         if most > MOST_NESTED:

@@ -19,6 +19,7 @@ from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
+from llm_economics.formulas.offers import Formats
 from llm_economics.formulas.serving import ServedModel, model_from_architecture
 
 
@@ -147,6 +148,26 @@ def precisions(
     return Precisions(held, arithmetic, cache, as_stored)
 
 
+def formats(
+    model: Published, chip: Accelerator, weights: str | None, arithmetic: str | None, kv: str | None
+) -> Formats:
+    """Formats of a service as options give them; where they do not, those of the model's checkpoint decide.
+
+    Raises
+    ------
+    ParameterError
+        If a name is not known, or the chip has no such arithmetic.
+    """
+    how = precisions(model, chip, weights=weights, arithmetic=arithmetic, kv=kv)
+    return Formats(how.weights, how.arithmetic, how.kv, _outside_experts(model) if how.as_stored else None)
+
+
+def _outside_experts(model: Published) -> str:
+    """Format of a checkpoint's weights outside routed experts: the one whose size is nearest to what is stored."""
+    ratio = model.checkpoint.parts.get("common", 0) / in_precisions(model, "bf16", "bf16").common_bytes
+    return min(("bf16", "fp8", "fp4"), key=lambda name: abs(BYTES_PER_VALUE[name] - 2 * ratio))
+
+
 def _sixteen_bits(chip: Accelerator) -> str:
     return next((name for name in ("bf16", "fp16") if name in chip.peak_flops), next(iter(chip.peak_flops)))
 
@@ -180,11 +201,6 @@ def served(model: Published, how: Precisions) -> ServedModel:
     shares = replace(base.shares, block=max(stored_as(model, how.weights).block))
     lookup = parts.get("lookup", 0) + parts.get("vision", 0)
     return replace(base, common_bytes=common, expert_bytes=each, lookup_bytes=lookup, shares=shares)
-
-
-def counted(source: str | Path) -> ServedModel:
-    """The model behind files, counted in 16 bits."""
-    return in_precisions(from_files(source), "bf16", "bf16")
 
 
 def in_precisions(model: Published, weights: str, kv: str) -> ServedModel:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from llm_economics import facts
+from llm_economics.checkpoints.published import formats
 from llm_economics.facts import models
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
@@ -332,15 +333,7 @@ def formats_of(model: str, chip: Accelerator, weights: str | None, arithmetic: s
         stored = format_of(model.split("/")[-1]) or stored_weights(model_name(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
         return Formats(weights or usual, arithmetic, kv)
-    published = facts.published(model)
-    how = facts.precisions(published, chip, weights=weights, arithmetic=arithmetic, kv=kv)
-    return Formats(how.weights, how.arithmetic, how.kv, _outside_experts(model) if how.as_stored else None)
-
-
-def _outside_experts(model: str) -> str:
-    """Format of a checkpoint's weights outside routed experts: the one whose size is nearest to what is stored."""
-    ratio = facts.published(model).checkpoint.parts.get("common", 0) / served(model).common_bytes
-    return min(("bf16", "fp8", "fp4"), key=lambda name: abs(BYTES_PER_VALUE[name] - 2 * ratio))
+    return formats(facts.published(model), chip, weights, arithmetic, kv)
 
 
 def _plain(name: str) -> str:

@@ -16,10 +16,12 @@ from sphinx.util.docutils import SphinxDirective
 
 from llm_economics import facts
 from llm_economics.evidence import answers, deployments, offers
-from llm_economics.facts.models import _model_rows
+from llm_economics.facts.chips import _system_names
+from llm_economics.facts.models import _FORMS, GPT4, _model_rows
 from llm_economics.facts.store import plain
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import BYTES_PER_VALUE
+from llm_economics.formulas.offers import format_of
 from llm_economics.site import browser
 
 PARTS = Path(__file__).parent / "calculator"
@@ -83,10 +85,20 @@ def known() -> str:
         "MODEL_NAMES": rows,
         "SYSTEMS": systems,
         "SYSTEM_NAMES": spelt,
+        "STORED": {name: usual_weights(name) for name in served},
+        "MODELS_NEAR": {plain(name): name for name in (*_model_rows(), GPT4)},
+        "MODELS_ALL": [row["model"] for row in facts.store.records("models")],
+        "SYSTEMS_NEAR": {spelt: row.system for spelt, row in _system_names().items()},
+        "AROUND_MODEL": _FORMS.pattern,
         "MEASURED": [sorted(measured.chips), sorted(measured.models)],
     }
     lines = [f"{name} = {browser.packed(value)}" for name, value in content.items()]
     return "from standard import pairs as p\n" + "\n".join(lines) + "\n"
+
+
+def usual_weights(name: str) -> str:
+    """The format that decides for a model of the catalog where nobody says it."""
+    return format_of(name) or deployments.stored_weights(name)
 
 
 def _is_system(alias: str) -> bool:

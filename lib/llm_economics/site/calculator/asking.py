@@ -1,11 +1,23 @@
 """The calculator's page asks here, in MicroPython: questions as JSON, answers as JSON, errors in one line."""
 
+import difflib
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from known import MEASURED, MODEL_NAMES, MODELS, SYSTEM_NAMES, SYSTEMS
+from known import (
+    AROUND_MODEL,
+    MEASURED,
+    MODEL_NAMES,
+    MODELS,
+    MODELS_ALL,
+    MODELS_NEAR,
+    STORED,
+    SYSTEM_NAMES,
+    SYSTEMS,
+    SYSTEMS_NEAR,
+)
 from standard import HELD
 
 from llm_economics.formulas import offers, questions
@@ -21,6 +33,15 @@ def plain(name):
     return re.sub(r"[\W_]+", "", str(name).lower())
 
 
+def nearest(wanted, names):
+    near = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
+    return list(dict.fromkeys([names[key] for key in near]))[:3]
+
+
+def not_known(what, name, why, hint):
+    raise ParameterError(f"{what} = {str(name)[:60]!r} is not allowed: {why}; {hint}")
+
+
 class Here(questions.Catalog):
     """The catalog that the build wrote down, and the files that the reader pasted."""
 
@@ -30,9 +51,7 @@ class Here(questions.Catalog):
     def model(self, name):
         if name == "config.json":
             return self.pasted()
-        key = MODEL_NAMES.get(plain(name))
-        if key is None:
-            raise ParameterError(f"model = {str(name)[:60]!r} is not allowed: it is not in data/models.csv")
+        key = self.row(name)
         if key not in self.models:
             given = dict(MODELS[key])
             windows = tuple([Reach(*each) for each in given.pop("windows")])
@@ -40,19 +59,40 @@ class Here(questions.Catalog):
             self.models[key] = ServedModel(windows=windows, shares=shares, **given)
         return self.models[key]
 
+    def row(self, name):
+        repository = re.sub(AROUND_MODEL, "", str(name).lower().split("/")[-1])
+        for wanted in (plain(name), plain(repository)):
+            if wanted in MODEL_NAMES:
+                return MODEL_NAMES[wanted]
+        near = nearest(plain(repository), MODELS_NEAR)
+        hint = f"nearest are {', '.join(near)}" if near else f"known are {', '.join(MODELS_ALL)}"
+        not_known("model", name, "it is not in data/models.csv", hint)
+
     def pasted(self):
         held = tuple(HELD.items())
         if self.asked != held:
-            from llm_economics.checkpoints.published import counted
+            from llm_economics.checkpoints.published import from_files, in_precisions
 
-            self.counted = counted(Path("config.json"))
+            self.published = from_files(Path("config.json"))
+            self.counted = in_precisions(self.published, "bf16", "bf16")
             self.asked = held
         return self.counted
+
+    def formats(self, model, chip, weights, arithmetic, kv):
+        if model == "config.json":
+            from llm_economics.checkpoints import published
+
+            self.pasted()
+            return published.formats(self.published, chip, weights, arithmetic, kv)
+        stored = STORED[self.row(model)]
+        usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
+        return questions.Formats(weights or usual, arithmetic, kv)
 
     def system(self, name, accelerators=None):
         full = SYSTEM_NAMES.get(plain(str(name).split(",")[0]))
         if full is None:
-            raise ParameterError(f"system = {str(name)[:60]!r} is not allowed: it is not known")
+            near = nearest(plain(name), SYSTEMS_NEAR) or list(SYSTEMS)
+            not_known("system", name, "it is not known", f"nearest are {', '.join(near)}")
         given = dict(SYSTEMS[full])
         given.pop("usd_per_hour")
         chip, near, far = Accelerator(**given.pop("accelerator")), Link(**given.pop("scale_up")), given.pop("scale_out")

@@ -20,13 +20,27 @@
 
   // Questions
 
+  const PATIENCE = 20;
+
+  function give_up(error) {
+    worker.terminate();
+    worker = null;
+    for (const resolve of waiting.values()) { resolve({ error }); }
+    waiting.clear();
+  }
+
   function ask(question) {
     if (!worker) {
       worker = new Worker(new URL("worker.mjs", here), { type: "module" });
       worker.onmessage = (event) => { const [id, answer] = event.data; waiting.get(id)(answer); waiting.delete(id); };
-      worker.onerror = () => { fail("The calculator could not be loaded."); worker = null; };
+      worker.onerror = () => give_up("The calculator could not be loaded.");
     }
-    return new Promise((resolve) => { waiting.set(++asked, resolve); worker.postMessage([asked, question]); });
+    return new Promise((resolve) => {
+      const mine = ++asked;
+      waiting.set(mine, resolve);
+      worker.postMessage([mine, question]);
+      setTimeout(() => { if (waiting.has(mine)) { give_up(`The calculator could not answer within ${PATIENCE} seconds.`); } }, PATIENCE * 1000);
+    });
   }
 
   function number(form, name) {
@@ -37,7 +51,7 @@
   }
 
   // A whole number goes as one, so that the library prints it as the command line does: 8 cards, but 16.0 users.
-  const real = (value) => value === null ? null : { real: value };
+  const real = (value) => value === null ? null : { real: Number.isFinite(value) ? value : String(value) };
 
   function service() {
     const form = forms.service, get = (name) => number(form, name), value = (name) => form.elements[name].value || null;
@@ -52,11 +66,11 @@
     const options = { accelerators: cards, weights: value("weights"), arithmetic: value("arithmetic"), kv: value("kv") };
     for (const name of ["prompt", "output", "cached_share"]) { if (get(name) !== null) { options[name] = real(get(name)); } }
     for (const name of ["concurrency", "tokens_per_s"]) { options[name] = real(get(name)); }
-    return { what: "service", model: value("model"), systems: [value("system")], options, price, hours, files };
+    return { what: "service", model: value("model"), systems: [value("system")], options, price: price !== null && !Number.isFinite(price) ? String(price) : price, hours, files };
   }
 
   function run() {
-    const form = forms.run, get = (name, times) => { const value = number(form, name); return value === null ? null : { real: value * (times || 1) }; };
+    const form = forms.run, get = (name, times) => { const value = number(form, name); return value === null ? null : real(value * (times || 1)); };
     const given = { parameters: get("parameters", 1e9), tokens: get("tokens", 1e9), accelerators: get("cards"), days: get("days"), usd: get("budget"), mfu: get("mfu"), usd_per_hour: get("rate"), peak_flops: { real: Number(form.elements.peak.value) } };
     return { what: "run", given };
   }
@@ -221,7 +235,7 @@
       if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === value)) {
         const plain = (text) => text.toLowerCase().replace(/[\W_]+/g, "");
         const near = [...field.options].find((option) => plain(option.value).split("main")[0] === plain(value));
-        if (near) { field.value = near.value; } else { wrong.push(`${field.name} = '${value.slice(0, 60)}' is not allowed: it is not known`); }
+        if (near) { field.value = near.value; } else if (field.name === "peak") { wrong.push(`peak = '${value.slice(0, 60)}' is not allowed: it is not known`); } else { field.add(new Option(value.slice(0, 200), value)); field.value = value; }
       } else { field.value = value; }
     }
     pasted();
