@@ -45,7 +45,7 @@ class Catalog:
 
     def formats(self, model: str, chip: Accelerator, weights, arithmetic, kv) -> Formats:
         """Formats as options give them; None where nobody says it."""
-        return Formats(weights or usual(chip), arithmetic, kv)
+        raise NotImplementedError
 
     def systems(self) -> tuple[str, ...]:
         """Names of all systems."""
@@ -101,11 +101,6 @@ def deployment(model: str, name: str, catalog: Catalog, options: dict[str, Any])
     copies = system.accelerators // tensor
     asked = (formats.weights, formats.arithmetic, formats.kv, options["drafted"], options["acceptance"], formats.dense)
     return Deployment(served, system, tensor, copies, max(expert, 1), *asked)
-
-
-def usual(chip: Accelerator) -> str:
-    """Format of the weights where nobody says it."""
-    return "fp8" if "fp8" in chip.peak_flops else "bf16"
 
 
 def workload(options: dict[str, Any]) -> Workload:
