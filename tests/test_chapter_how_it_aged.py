@@ -66,17 +66,20 @@ def expected(p: dict) -> dict[str, float]:
     }  # fmt: skip
 
 
+OTHERS = [
+    dict(months_ahead=25.0, mfu=0.30, h100_usd_per_hour=2.95),
+    dict(gpt4_train_tokens=26e12, window_days=45.0, gpt4_experts_per_token=4, months_ahead=6.0),
+]
 test_results_equal_the_library = equal(
     CHAPTER,
     expected,
-    dict(months_ahead=25.0, mfu=0.30, h100_usd_per_hour=2.95),
-    dict(gpt4_train_tokens=26e12, window_days=45.0, gpt4_experts_per_token=4, months_ahead=6.0),
+    *OTHERS,
     apart=("probability_google_1e16", "forecasts_came_true"),
 )
 
 
 def test_forecasts_that_came_true_are_counted():
-    for changes in ({}, {"months_ahead": 25.0, "mfu": 0.30}, {"gpt4_train_tokens": 26e12, "window_days": 45.0}):
+    for changes in ({}, *OTHERS):
         came = list(CHAPTER.verdicts(**changes).values()).count("came true")
         assert CHAPTER.results(**changes)["forecasts_came_true"] == came
 

@@ -106,16 +106,19 @@ def expected(p: dict) -> dict[str, float]:
     }
 
 
+OTHERS = [
+    dict(a100_list_usd_per_hour=4.10, a100_usd_per_hour=1.29, batch=16, input_tokens_per_output=8.0),
+    dict(utilisation=0.5, llama2_context_tokens=4096, llama2_mbu=0.5, tokens_per_word=1.0),
+]
 test_results_equal_the_library = equal(
     CHAPTER,
     expected,
-    dict(a100_list_usd_per_hour=4.10, a100_usd_per_hour=1.29, batch=16, input_tokens_per_output=8.0),
-    dict(utilisation=0.5, llama2_context_tokens=4096, llama2_mbu=0.5, tokens_per_word=1.0),
+    *OTHERS,
     apart=("batch_for_30_measured", "batch_for_60_measured"),
 )
 
 
-@pytest.mark.parametrize("changes", [{}, {"utilisation": 0.5}])
+@pytest.mark.parametrize("changes", [{}, *OTHERS])
 def test_what_eight_cards_have_to_deliver(changes):
     verdicts, _ = CHAPTER.run(**changes)
     for claim, per_hour in EIGHT.items():
