@@ -1,7 +1,6 @@
 """The library's rooms in a reader's browser: MicroPython's answers are CPython's, to the last digit and word."""
 
 import hashlib
-import http.server
 import importlib
 import inspect
 import json
@@ -9,11 +8,11 @@ import os
 import random
 import shutil
 import sys
-import threading
 from pathlib import Path
 
 import formula_questions
 import pytest
+from browsing import chromium, serving
 
 from llm_economics import facts
 from llm_economics.cli.service import Known
@@ -23,7 +22,6 @@ from llm_economics.site import answering, browser
 
 HERE = Path(__file__).parent
 PARTS = Path(browser.__file__).parent / "calculator"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-background-networking"]
 FILES_OF_A_DISK = {"find", "read_index", "read_table", "of_table", "bytes"}
 """What reads the tables of files of weights, which a page has not."""
 ALL = sorted(formula_questions.QUESTIONS)
@@ -95,10 +93,6 @@ def test_every_public_formula_is_asked(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """A page that has the rooms loaded: evaluates ``ask(questions)``."""
-    sync = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("Chromium is not installed")
     folder = tmp_path_factory.mktemp("browser")
     shutil.copytree(PARTS, folder / "parts")
     source = (HERE / "formula_questions.py").read_text(encoding="utf-8")
@@ -107,26 +101,11 @@ def page(tmp_path_factory):
     files = browser.bundle() | asking | {"formula_questions.py": browser.written_down(source, formula_questions)}
     (folder / "files.json").write_text(json.dumps(files))
     (folder / "index.html").write_text("<!doctype html><title>rooms</title><link rel=icon href=data:,>")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Quiet", (_Quiet,), {"folder": str(folder)}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with serving(folder) as address, chromium() as started:
         tab = started.new_page()
-        tab.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        tab.goto(f"{address}/index.html")
         tab.evaluate(_START)
         yield tab
-        started.close()
-    server.shutdown()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    folder = "."
-
-    def __init__(self, *given, **named):
-        super().__init__(*given, directory=self.folder, **named)
-
-    def log_message(self, *_):
-        pass
 
 
 _START = """async () => {

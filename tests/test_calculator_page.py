@@ -1,15 +1,14 @@
 """The calculator's page as a reader has it: one browser, one page, without the rest of the site."""
 
-import http.server
 import json
 import shlex
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
+from browsing import chromium, serving
 from click.testing import CliRunner
-from test_browser import FLAGS, _Quiet, on_the_command_line, other
+from test_browser import on_the_command_line, other
 
 from llm_economics.cli.service import service
 from llm_economics.formulas import questions
@@ -22,23 +21,14 @@ ASKED = "calculator.html?tab=service&model=Llama+3.3+70B&system=HGX+H200&concurr
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A folder with the form, its script and what it loads; and a browser."""
-    sync = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("Chromium is not installed")
     folder = tmp_path_factory.mktemp("calculator")
     answering.write(folder)
     shutil.copy(STATIC / "calculator.js", folder / "_static" / "calculator.js")
     script = '<script src="_static/calculator.js"></script>'
     head = "<!doctype html><meta charset=utf-8><title>calculator</title><link rel=icon href=data:,>"
     (folder / "calculator.html").write_text(head + answering.form() + script, encoding="utf-8")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Quiet", (_Quiet,), {"folder": str(folder)}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser, f"http://127.0.0.1:{server.server_port}/", folder
-        browser.close()
-    server.shutdown()
+    with serving(folder) as address, chromium() as browser:
+        yield browser, f"{address}/", folder
 
 
 @pytest.fixture

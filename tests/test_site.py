@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import functools
 import gzip
-import http.server
 import importlib.util
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
 import zlib
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +20,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from browsing import chromium, serving
 from bs4 import BeautifulSoup
 from docutils import nodes
 from PIL import Image
@@ -50,9 +47,6 @@ MODES = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "has_touch": True},
 }
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
-NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 def pages() -> list[str]:
@@ -394,32 +388,8 @@ def test_a_value_is_shown_as_precisely_as_its_tolerance_asks():
 
 @pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium with no way to any other host; skipped where there is none, except in CI."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        message = f"no browser found ({', '.join(names)}): the pages were not opened; install Debian's chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=[*FLAGS, NO_NETWORK])
+    with chromium() as started:
         yield started
-        started.close()
-
-
-@contextlib.contextmanager
-def serving(folder):
-    """A folder served on this machine."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
 
 
 @pytest.fixture(scope="module")
