@@ -12,12 +12,12 @@ import math
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from llm_economics.checkpoints.config import refused
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.records import record
 
 MOST_HEADER = 16 * 2**20
 """Bytes of the largest safetensors header (or index) that is read; the largest known ones have about 10 MB."""
@@ -78,7 +78,7 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {
 """Name of each tensor type, elements of a block and bytes of a block."""
 
 
-@dataclass(frozen=True)
+@record
 class Tensor:
     """One stored tensor: its type as the format spells it, its shape as stored, its bytes without padding."""
 
@@ -93,7 +93,7 @@ class Tensor:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True)
+@record
 class Table:
     """The tensors of a checkpoint.
 

@@ -7,7 +7,6 @@ the checkpoint decides, and the chip what it can compute in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,11 @@ from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
 from llm_economics.formulas.offers import Formats
+from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.serving import ServedModel, model_from_architecture
 
 
-@dataclass(frozen=True)
+@record
 class Published:
     """A model as its makers publish it.
 
@@ -97,7 +97,7 @@ def _has_weights(path: Path) -> bool:
 # Precisions
 
 
-@dataclass(frozen=True)
+@record
 class Precisions:
     """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,14 @@ from llm_economics.checkpoints.files import SIDE_INDEX, Table, Tensor, is_weight
 from llm_economics.checkpoints.quantisation import Declaration, Format, declared, dtype_bytes, stored_dtype
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.blocks import Layer, Weight, vector
+from llm_economics.formulas.records import field, record, replace
 
 PARTS = ("common", "lookup", "experts", "ahead", "vision")
 """What bytes belong to: read by every step; tables of which a token reads a row; routed experts; layers that predict
 further tokens; encoders of pictures or sound."""
 
 
-@dataclass(frozen=True)
+@record
 class Checkpoint:
     """What a checkpoint stores; bytes are those of its tensors, without headers and padding.
 
