@@ -25,7 +25,7 @@ HOUSE = {
         "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored "
         "published",
     ),
-    "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
+    "facts": (2, "units cache checked parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
         "calibration memory search deployments answers services service_scores offers scores sensitivity "

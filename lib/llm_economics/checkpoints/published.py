@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_economics.checkpoints.config import load as load_config
 from llm_economics.checkpoints.families import Config, read
@@ -18,9 +18,11 @@ from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
-from llm_economics.formulas.offers import Formats
 from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.serving import ServedModel, model_from_architecture
+
+if TYPE_CHECKING:
+    from llm_economics.formulas.offers import Formats
 
 
 @record
@@ -158,6 +160,8 @@ def formats(
     ParameterError
         If a name is not known, or the chip has no such arithmetic.
     """
+    from llm_economics.formulas.offers import Formats
+
     how = precisions(model, chip, weights=weights, arithmetic=arithmetic, kv=kv)
     return Formats(how.weights, how.arithmetic, how.kv, _outside_experts(model) if how.as_stored else None)
 

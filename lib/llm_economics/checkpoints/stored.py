@@ -352,23 +352,22 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
 # ---------------------------------------------------------------------------------------------------------------------
 # From the tables of files
 
-_AUXILIARY = re.compile(
+# Expressions are compiled when the first table of weights is read.
+_AUXILIARY = (
     r"[._](?:weight_scale_inv|weight_scale_2|weight_scale|scale_inv|scales?|weight_global_scale|input_global_scale|"
     r"input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|weight_g_idx|g_idx|qzeros|"
     r"SCB|weight_format|activation_scale|pre_quant_scale|absmax|quant_map|nested_absmax|nested_quant_map|"
     r"quant_state\.bitsandbytes__\w+)$"
 )
-_WEIGHT = re.compile(r"(?:\.weight_packed|\.qweight|_blocks|\.weight)$")
-_CACHE = re.compile(r"[._](?:[kvq]_scale|prob_output_scale|kv_scale|[kvq]_zero_point)$")
+_WEIGHT = r"(?:\.weight_packed|\.qweight|_blocks|\.weight)$"
+_CACHE = r"[._](?:[kvq]_scale|prob_output_scale|kv_scale|[kvq]_zero_point)$"
 _FLOATS = ("F64", "F32", "F16", "BF16")
-_VISION = re.compile(r"(?:^|\.)(?:visual|vision|vision_tower|vision_model|audio_tower|audio|mm_projector|v)\.")
-_EXPERT = re.compile(r"\.experts\.|_exps\.")
-_TABLE = re.compile(
-    r"(?:embed_tokens|\bwte|\bwpe|tok_embeddings|word_embeddings|embed_positions|token_embd|position_embd)\b"
-)
-_AHEAD = re.compile(r"(?:^|\.)(?:mtp|nextn|mtp_layers)\b")
-_NUMBER = re.compile(r"(?:^|\.)(?:layers|blk|h)\.(\d+)\.")
-_ROUTER = re.compile(r"\.(?:gate|router|shared_expert_gate|router\.proj|gate\.wg|gate_inp)$")
+_VISION = r"(?:^|\.)(?:visual|vision|vision_tower|vision_model|audio_tower|audio|mm_projector|v)\."
+_EXPERT = r"\.experts\.|_exps\."
+_TABLE = r"(?:embed_tokens|\bwte|\bwpe|tok_embeddings|word_embeddings|embed_positions|token_embd|position_embd)\b"
+_AHEAD = r"(?:^|\.)(?:mtp|nextn|mtp_layers)\b"
+_NUMBER = r"(?:^|\.)(?:layers|blk|h)\.(\d+)\."
+_ROUTER = r"\.(?:gate|router|shared_expert_gate|router\.proj|gate\.wg|gate_inp)$"
 
 
 def of_table(
@@ -384,10 +383,10 @@ def of_table(
     plain: list[Tensor] = []
     other = []
     for tensor in table.tensors:
-        match = None if _CACHE.search(tensor.name) else _AUXILIARY.search(tensor.name)
+        match = None if re.search(_CACHE, tensor.name) else re.search(_AUXILIARY, tensor.name)
         if match:
-            scales.setdefault(_WEIGHT.sub("", tensor.name[: match.start()]), []).append(tensor)
-        elif _CACHE.search(tensor.name):
+            scales.setdefault(re.sub(_WEIGHT, "", tensor.name[: match.start()]), []).append(tensor)
+        elif re.search(_CACHE, tensor.name):
             other.append(tensor)
         else:
             plain.append(tensor)
@@ -399,7 +398,7 @@ def of_table(
     tied = bool(architecture.tied_embeddings) if architecture is not None else _head_is_missing(plain)
     kept: list[Tensor] = []
     for tensor in plain:
-        module = _WEIGHT.sub("", tensor.name)
+        module = re.sub(_WEIGHT, "", tensor.name)
         quantised = tensor.dtype not in _FLOATS
         seen["quantised" if quantised else "other"] += tensor.bytes
         parts[_part(tensor.name, layers, tied)] += tensor.bytes
@@ -452,14 +451,14 @@ def _head_is_missing(tensors: list[Tensor]) -> bool:
 
 
 def _part(name: str, layers: int | None, tied: bool) -> str:
-    number = _NUMBER.search(name)
-    if _VISION.search(name):
+    number = re.search(_NUMBER, name)
+    if re.search(_VISION, name):
         return "vision"
-    if _AHEAD.search(name) or (number and layers is not None and int(number[1]) >= layers):
+    if re.search(_AHEAD, name) or (number and layers is not None and int(number[1]) >= layers):
         return "ahead"
-    if _EXPERT.search(name) and "shared_expert" not in name:
+    if re.search(_EXPERT, name) and "shared_expert" not in name:
         return "experts"
-    return "lookup" if _TABLE.search(name) and not tied else "common"
+    return "lookup" if re.search(_TABLE, name) and not tied else "common"
 
 
 def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int:
@@ -509,17 +508,22 @@ def _left_at_16_bits(
     lost: list[Tensor] = []
     experts: list[Tensor] = []
     for tensor in kept:
-        module = _WEIGHT.sub("", tensor.name)
-        if len(tensor.shape) < 2 or _TABLE.search(tensor.name) or _ROUTER.search(module) or _VISION.search(tensor.name):
+        module = re.sub(_WEIGHT, "", tensor.name)
+        if (
+            len(tensor.shape) < 2
+            or re.search(_TABLE, tensor.name)
+            or re.search(_ROUTER, module)
+            or re.search(_VISION, tensor.name)
+        ):
             continue
         if (
             "norm" in module.rsplit(".", 1)[-1]
             or module.endswith(("_bias", ".bias"))
             or "conv" in module
-            or not _NUMBER.search(tensor.name)
+            or not re.search(_NUMBER, tensor.name)
         ):
             continue
-        expert = bool(_EXPERT.search(tensor.name)) and "shared_expert" not in tensor.name
+        expert = bool(re.search(_EXPERT, tensor.name)) and "shared_expert" not in tensor.name
         if expert and declaration.method == "bitsandbytes":
             experts.append(tensor)
         elif declaration.format_of(module, "expert" if expert else "linear") is not None:
@@ -561,7 +565,7 @@ def _seen_scheme(
         name = _WORDS.get(word, word.lower())
         return name, {"weights": name if name in _WORDS.values() else "bf16", "arithmetic": None}, (1, 1)
     tensor = max(quantised, key=lambda tensor: tensor.bytes)
-    return _guess(tensor, scales.get(_WEIGHT.sub("", tensor.name), []))
+    return _guess(tensor, scales.get(re.sub(_WEIGHT, "", tensor.name), []))
 
 
 _WORDS = {"BF16": "bf16", "F16": "fp16", "F32": "fp32"}

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -69,9 +70,8 @@ def write(kind: str, name: str, content: bytes) -> None:
     with contextlib.suppress(OSError):
         (at / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
         _prune(at / kind)
-        import tempfile  # loads much, and a value is seldom written
-
-        descriptor, temporary = tempfile.mkstemp(dir=at / kind, suffix=".tmp")
+        temporary = at / kind / f"{name}.{os.getpid()}.{time.monotonic_ns()}.tmp"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)

@@ -61,8 +61,9 @@ _SAME_SHAPE = {
     "Nemotron-3.5-Lightning-30B-A3B": "Nemotron-3 Nano 30B-A3B",
 }
 """Models that differ from one of the file in their weights alone."""
-_FORMS = re.compile(
-    r"^(meta-(?=llama)|nvidia-(?=nemotron))|(-(v0\.1|instruct|chat|base|hf|it|thinking|bf16|fp16|fp8|nvfp4|fp4|mxfp4|int4|awq))+$"
+_FORMS = (
+    r"^(meta-(?=llama)|nvidia-(?=nemotron))|"
+    r"(-(v0\.1|instruct|chat|base|hf|it|thinking|bf16|fp16|fp8|nvfp4|fp4|mxfp4|int4|awq))+$"
 )
 """What repositories write around the name of a model: its maker, and the form of its weights."""
 
@@ -85,7 +86,7 @@ def _row(name: str, others: tuple[str, ...] = ()) -> dict[str, Any]:
     """The row of a model; ``others`` are names that an error may suggest beside those of the file."""
     names = _model_rows()
     rows = {plain(known): row for known, row in names.items()}
-    repository = _FORMS.sub("", str(name).lower().split("/")[-1])
+    repository = re.sub(_FORMS, "", str(name).lower().split("/")[-1])
     for wanted in (plain(name), plain(repository)):
         if wanted in rows:
             return rows[wanted]
