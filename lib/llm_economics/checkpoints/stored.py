@@ -192,21 +192,23 @@ def of_declaration(architecture: Architecture, declaration: Declaration, config:
     seen: Counter[str] = Counter()
     formats: Counter[Format] = Counter()
     values = odd = odd_bytes = 0
-    for layer, part, weight in _named(architecture, config):
+    alike = not declaration.formats or (declaration.words != "" and '["' not in declaration.words)  # names no module
+    for layer, part, weight, times in _named(architecture, config, alike):
         plain = weight.parameters * (4 if wide and weight.name == "mlp.gate" else value)
         form = _format(declaration, layer, weight) if weight.product and weight.columns > 1 else None
         size = plain if form is None else weight.copies * form.size(weight.rows, weight.columns)
+        copies, held, plain, size = times * weight.copies, times * weight.parameters, times * plain, times * size
         if form is not None and form.keeps(weight.rows, weight.columns):
-            odd, odd_bytes = odd + weight.copies, odd_bytes + plain
+            odd, odd_bytes = odd + copies, odd_bytes + plain
             seen["other"] += plain
-            size -= weight.parameters  # its scales are stored all the same
+            size -= held  # its scales are stored all the same
             parts[part] += plain
             form = None if not size else form
         else:
-            formats[form] += weight.parameters if form else 0
+            formats[form] += held if form else 0
         seen["quantised" if form else "other"] += size
         parts[part] += size
-        values += weight.parameters
+        values += held
     extras = _buffers(architecture, declaration, config, parts)
     seen["other"] += extras
     parts["common"] += extras
@@ -244,23 +246,29 @@ def _widest(forms: list[Format]) -> tuple[int, int]:
     return max((form.block[0] for form in forms), default=1), max((form.block[1] for form in forms), default=1)
 
 
-def _named(architecture: Architecture, config: Mapping[str, Any]) -> Iterator[tuple[str, str, Weight]]:
-    """Every weight with its layer's prefix and the part that it belongs to."""
+def _named(
+    architecture: Architecture, config: Mapping[str, Any], alike: bool = False
+) -> Iterator[tuple[str, str, Weight, int]]:
+    """Every weight with its layer's prefix, the part that it belongs to and how often it is there.
+
+    ``alike``: layers of one kind are stored alike, so that the first stands for all of them.
+    """
     number = 0
     for count, layer in architecture.stack:
         weights = layer.weights(architecture.hidden_size)
         if {"mlp.up_proj", "mlp.experts.*.up_proj"} <= {weight.name for weight in weights}:  # experts beside an MLP
             weights = [weight._replace(name=weight.name.replace("mlp.experts.", "experts.")) for weight in weights]
-        for _ in range(count):
+        for layer_number in [number] if alike else range(number, number + count):
             for weight in weights:
-                yield f"model.layers.{number}.", "experts" if weight.part == "experts" else "common", weight
-            number += 1
+                part = "experts" if weight.part == "experts" else "common"
+                yield f"model.layers.{layer_number}.", part, weight, count if alike else 1
+        number += count
     for weight in architecture.ends:
         looked_up = weight.part in ("embedding", "positional") and not weight.product
-        yield "", "lookup" if looked_up else "common", weight
+        yield "", "lookup" if looked_up else "common", weight, 1
     for extra in range(_layers_ahead(config)):
         for weight in _ahead(architecture, architecture.stack[-1][1], config.get("model_type") in _TABLES_AHEAD):
-            yield f"model.layers.{number + extra}.", "ahead", weight
+            yield f"model.layers.{number + extra}.", "ahead", weight, 1
 
 
 _PINNED = (5, 24)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from llm_economics.facts.store import DATA, CatalogError, known, nearest, plain, validated
 from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.records import replace
 
 if TYPE_CHECKING:
     from llm_economics.facts.rows import HardwareRow, SystemRow

@@ -23,9 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from llm_economics.facts import cache as kept
 from llm_economics.facts import checked
-from llm_economics.facts.units import as_number
 from llm_economics.formulas.elementwise import ParameterError, cleaned
 
 if TYPE_CHECKING:  # pydantic takes longer than all else here
@@ -85,6 +83,8 @@ def fact(name: str, item: str, unit: str | None = None, root: Path | str | None 
     CatalogError
         If no row or several rows match, a column is not known, the value is no number, or its unit is not ``unit``.
     """
+    from llm_economics.facts.units import as_number
+
     columns, places = _columns(name, Path(root) if root is not None else DATA)
     if not {"item", "value", "unit"} <= set(columns):
         raise CatalogError(f"file = {name!r} is not allowed: it has no columns item, value and unit")
@@ -153,6 +153,8 @@ def _table(name: str, root: Path) -> dict[str, Any]:
     """The columns of a file, each a list of its cells, and which columns of numbers have gaps (None)."""
     if root == DATA and (found := checked.table(name, root)) is not None:
         return found
+    from llm_economics.facts import cache as kept
+
     made_of = kept.key(str(name), *(_content(path) for path in (root / f"{name}.csv", *_rules(root))), _checker())
     found = kept.read("facts", made_of)
     if found is None:
