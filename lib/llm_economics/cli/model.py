@@ -226,13 +226,16 @@ class _Case:
         if not pipelines and not self.held(served, largest, split_of(sizes[-1])).fits:
             return None
         room = one.accelerator.memory_bytes - self.reserve(one, served)
-        least = served.weight_bytes / room * (1 - 1e-9) if room > 0 else math.inf  # no split divides weights further
+        each = served.kv_bytes(self.context) + served.state_bytes
+        needed = served.weight_bytes + self.batch * each  # an even split of all of it; none does better
+        least = needed / room * (1 - 1e-9) if room > 0 else math.inf
         within = (split_of(size) for size in sizes if size[0] >= least)
         return next((split for split in within if self.held(served, largest, split).fits), None)
 
     def systems(self) -> list[dict[str, Any]]:
         """For each system of the catalog the fewest of its accelerators that hold the model, and their roofline."""
         from llm_economics import facts
+        from llm_economics.facts.models import machine
         from llm_economics.formulas.serving import decode
 
         rows = []
@@ -251,7 +254,7 @@ class _Case:
                 rows.append(row | {"why_not": "no split that engines take holds it"})
                 continue
             needed = int(split.accelerators)
-            step = decode(served, facts.system(name, needed), self.batch, self.context, split, precision=how.arithmetic)
+            step = decode(served, machine(one, needed), self.batch, self.context, split, precision=how.arithmetic)
             rows.append(
                 row
                 | {
