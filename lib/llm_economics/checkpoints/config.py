@@ -32,7 +32,7 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
         path = Path(source)
         try:
             path = path / "config.json" if path.is_dir() else path
-            text = path.read_text(encoding="utf-8-sig")
+            text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise refused("config", path, f"it cannot be read ({reason})") from error
@@ -54,6 +54,14 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
     if not isinstance(given, dict):
         raise refused("config", shown, "it must be a JSON object")
     return given, path
+
+
+SIDE_INDEX = ".safetensors.index.json"
+
+
+def is_weights(path: str | Path) -> bool:
+    """Whether a name is that of a file whose tensor table can be read: safetensors, its index, or GGUF."""
+    return str(path).lower().endswith((".safetensors", ".gguf", SIDE_INDEX))
 
 
 def one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from llm_economics.checkpoints.config import refused
+from llm_economics.checkpoints.config import SIDE_INDEX, is_weights, refused  # noqa: F401 (is_weights is handed on)
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.records import record
 
@@ -117,12 +117,6 @@ class Table:
 # Which files make a checkpoint
 
 _SHARD = r"(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|gguf)$"
-SIDE_INDEX = ".safetensors.index.json"
-
-
-def is_weights(path: str | Path) -> bool:
-    """Whether a name is that of a file whose tensor table can be read: safetensors, its index, or GGUF."""
-    return str(path).lower().endswith((".safetensors", ".gguf", SIDE_INDEX))
 
 
 def find(source: str | Path) -> list[Path]:

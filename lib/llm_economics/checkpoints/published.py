@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm_economics.checkpoints.config import is_weights
 from llm_economics.checkpoints.config import load as load_config
 from llm_economics.checkpoints.families import Config, read
-from llm_economics.checkpoints.files import is_weights
 from llm_economics.checkpoints.quantisation import PUBLISHED, SIDE_FILES
 from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 from llm_economics.formulas.architecture import Architecture

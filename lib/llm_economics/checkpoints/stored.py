@@ -11,14 +11,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llm_economics.checkpoints.config import load
-from llm_economics.checkpoints.files import SIDE_INDEX, Table, Tensor, is_weights, read_index, read_table
+from llm_economics.checkpoints.config import SIDE_INDEX, is_weights, load
 from llm_economics.checkpoints.quantisation import Declaration, Format, declared, dtype_bytes, stored_dtype
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.blocks import Layer, Weight, vector
 from llm_economics.formulas.records import field, record, replace
+
+if TYPE_CHECKING:
+    from llm_economics.checkpoints.files import Table, Tensor
 
 PARTS = ("common", "lookup", "experts", "ahead", "vision")
 """What bytes belong to: read by every step; tables of which a token reads a row; routed experts; layers that predict
@@ -91,6 +93,8 @@ def read_checkpoint(
     prefix = path.name.removesuffix("config.json") if path is not None and path.name.endswith("config.json") else ""
     declaration = declared(config, folder, prefix) if config is not None else None
     if path is not None and (path.is_dir() or is_weights(path)):
+        from llm_economics.checkpoints.files import read_table
+
         table = read_table(path)
         if table is not None:
             return of_table(table, declaration, config, architecture)
@@ -116,6 +120,8 @@ def _of_index(folder: Path | None, path: Path | None, found: Checkpoint | None) 
     """With the size that an index states, where its files are not there."""
     if folder is None or path is None or not (path.is_dir() or is_weights(path)):
         return found
+    from llm_economics.checkpoints.files import read_index
+
     indices = sorted(folder.glob(f"*{SIDE_INDEX}"))
     total = read_index(indices[0])["metadata"].get("total_size") if indices else None
     if isinstance(total, bool) or not isinstance(total, (int, float)) or total <= 0:
@@ -192,8 +198,7 @@ def of_declaration(architecture: Architecture, declaration: Declaration, config:
     seen: Counter[str] = Counter()
     formats: Counter[Format] = Counter()
     values = odd = odd_bytes = 0
-    alike = not declaration.formats or (declaration.words != "" and '["' not in declaration.words)  # names no module
-    for layer, part, weight, times in _named(architecture, config, alike):
+    for layer, part, weight, times in _named(architecture, config, _names_no_module(declaration)):
         plain = weight.parameters * (4 if wide and weight.name == "mlp.gate" else value)
         form = _format(declaration, layer, weight) if weight.product and weight.columns > 1 else None
         size = plain if form is None else weight.copies * form.size(weight.rows, weight.columns)
@@ -244,6 +249,13 @@ def _precisions(form: Format | None, config: Mapping[str, Any] | None) -> dict[s
 
 def _widest(forms: list[Format]) -> tuple[int, int]:
     return max((form.block[0] for form in forms), default=1), max((form.block[1] for form in forms), default=1)
+
+
+def _names_no_module(declaration: Declaration) -> bool:
+    """Whether nothing in a declaration can tell one layer from another: neither a list of words nor an object in it."""
+    if not declaration.formats:
+        return True
+    return bool(declaration.words) and not any(sign in declaration.words[1:] for sign in ('["', "{"))
 
 
 def _named(

@@ -358,7 +358,7 @@ def nearest(wanted: str, names: Mapping[str, str]) -> list[str]:
 
 
 def plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", str(name).lower())
+    return "".join(filter(str.isalnum, str(name).lower()))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
