@@ -75,7 +75,11 @@ NO_NULL = {
     "dots3_note_text": "q_lora_rank",
     "ernie4_5_moe": "num_key_value_heads",
     "glm": "head_dim num_key_value_heads",
+    "hunyuan_v1_dense": "head_dim",
+    "hunyuan_v1_moe": "head_dim",
     "hy_v3": "num_shared_experts",
+    "lfm2_moe": "layer_types",
+    "nemotron": "num_key_value_heads",
     "qwen2_moe": "num_key_value_heads",
     "youtu": "v_head_dim",
 }
@@ -99,13 +103,6 @@ def _multiple(name: str, of: str) -> tuple[str, Callable[[Get], bool], str]:
     return name, holds, f"it must be a multiple of {of}"
 
 
-def _shares_kinds(get: Get) -> bool:
-    listed, borrow, layers = (get(name) for name in ("layer_types", "num_kv_shared_layers", "num_hidden_layers"))
-    if not isinstance(listed, list) or not borrow or borrow >= layers:
-        return True
-    return set(listed[: layers - borrow]) == set(listed)
-
-
 def _layers_of_dory(get: Get) -> bool:
     parts = [get(f"n_{part}_layers") for part in ("input", "recurrent", "output")]
     return None in parts or sum(parts) == get("num_hidden_layers")
@@ -124,10 +121,17 @@ _PATTERN = (
     lambda get: get("layer_types") is not None or get("sliding_window_pattern") != 0,
     "it must be at least 1",
 )
-_BORROWS = ("num_kv_shared_layers", _shares_kinds, "each kind of layer needs one that keeps keys and values")
 _LOOP = "n_layers_per_attn_res_block"
 
+
+
+def _in_groups(get: Get) -> bool:
+    groups, chosen = get("n_group"), get("topk_group")
+    return 0 < chosen <= groups and get("n_routed_experts") % groups == 0
+
+
 RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
+    "axk2": (("n_group", _in_groups, "it must divide n_routed_experts and be at least topk_group"),),
     "diffllama": (("num_key_value_heads", lambda get: (get("num_key_value_heads") or 2) % 2 == 0,
                    "it must be even"),),
     "dory": (("n_input_layers", _layers_of_dory, "the three kinds of layers must add up to num_hidden_layers"),),
@@ -152,9 +156,8 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
     "gemma": (_causal(None, False),),
     "gemma2": (_causal(None, False),),
     "gemma3_text": (_causal(None, False),),
-    "gemma3n_text": (_BORROWS,),
-    "gemma4_text": (_causal(None, "vision"), _BORROWS),
-    "gemma4_unified_text": (_causal(None, "vision"), _BORROWS),
+    "gemma4_text": (_causal(None, "vision"),),
+    "gemma4_unified_text": (_causal(None, "vision"),),
     "gpt_neo": (("num_layers", _layers_of_gpt_neo, "attention_types lists another number of layers"),),
     "inkling2_loop_text": (
         ("loop_layer_index_start", lambda get: get("loop_layer_index_start") > 0, "it must be at least 1"),

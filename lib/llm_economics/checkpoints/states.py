@@ -256,6 +256,8 @@ def zamba(f: Fields) -> Family:
     words = kinds(f, s.layers, usual, (LINEAR, "hybrid"), "layers_block_type")
     attend = _wide_attention(s, heads, kv_heads, dim, wide)
     shared = Several((attend, Dense(width=f.whole("intermediate_size")), _norms(s, wide)))
+    if words.count("hybrid") == 1:
+        raise refused("layers_block_type", "one hybrid", "its class ties what hybrid layers share, and needs two")
     return _shared_layers(s, words, [shared], block, {})
 
 
