@@ -34,6 +34,9 @@ def check(f: Fields) -> None:
     for name in NO_NULL.get(f.model_type, "").split():
         if get(name) is None:
             raise refused(name, None, f"{f.model_type} does not take null here")
+    for name in NOT_WRITTEN_NULL.get(f.model_type, "").split():
+        if name in f.given and f.given[name] is None:
+            raise refused(name, None, f"{f.model_type} does not take null here")
     _even(f, get)
     for name, holds, why in RULES.get(f.model_type, ()):
         try:
@@ -75,15 +78,18 @@ NO_NULL = {
     "dots3_note_text": "q_lora_rank",
     "ernie4_5_moe": "num_key_value_heads",
     "glm": "head_dim num_key_value_heads",
-    "hunyuan_v1_dense": "head_dim",
-    "hunyuan_v1_moe": "head_dim",
     "hy_v3": "num_shared_experts",
-    "lfm2_moe": "layer_types",
-    "nemotron": "num_key_value_heads",
     "qwen2_moe": "num_key_value_heads",
     "youtu": "v_head_dim",
 }
 """Fields of which the class says that they may be null, and fails where they are."""
+NOT_WRITTEN_NULL = {
+    "hunyuan_v1_dense": "head_dim",
+    "hunyuan_v1_moe": "head_dim",
+    "lfm2_moe": "layer_types",
+    "nemotron": "num_key_value_heads",
+}
+"""The same of fields that are null by default too: a file that leaves one out is counted by the class's usual rule."""
 
 
 def _causal(*words: Any) -> tuple[str, Callable[[Get], bool], str]:
@@ -124,9 +130,10 @@ _PATTERN = (
 _LOOP = "n_layers_per_attn_res_block"
 
 
-
 def _in_groups(get: Get) -> bool:
     groups, chosen = get("n_group"), get("topk_group")
+    if groups is None and chosen is None:
+        return True
     return 0 < chosen <= groups and get("n_routed_experts") % groups == 0
 
 
