@@ -130,6 +130,11 @@ _PATTERN = (
 _LOOP = "n_layers_per_attn_res_block"
 
 
+def _turns_within_index(get: Get) -> bool:
+    share = (get("rope_parameters") or {}).get("partial_rotary_factor", 1.0)
+    return int(get("head_dim") * share) <= get("indexer_head_dim")
+
+
 def _in_groups(get: Get) -> bool:
     groups, chosen = get("n_group"), get("topk_group")
     if groups is None and chosen is None:
@@ -143,6 +148,7 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
                    "it must be even"),),
     "dory": (("n_input_layers", _layers_of_dory, "the three kinds of layers must add up to num_hidden_layers"),),
     "dots3_note_text": (
+        ("n_group", _in_groups, "it must divide n_routed_experts and be at least topk_group"),
         ("index_head_dim", lambda get: get("index_head_dim") >= get("qk_rope_head_dim"), "below qk_rope_head_dim"),
         ("n_shared_experts", lambda get: get("n_shared_experts") != 0, "it must be at least 1"),
         ("num_key_value_heads", lambda get: get("num_key_value_heads") in (None, get("num_attention_heads")),
@@ -171,9 +177,14 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
         _multiple("loop_layer_index_start", _LOOP),
         _multiple("loop_layer_index_end", _LOOP),
     ),
+    "internlm3": (
+        ("attention_bias", lambda get: bool(get("attention_bias")) == bool(get("mlp_bias")), "mlp_bias says otherwise"),
+    ),
     "kolibri1": (("sliding_window", _window_where_it_slides, "layers with a window need one"),),
     "laguna": (
         ("head_dim", lambda get: (get("head_dim") or 2) <= 4 or get("head_dim") % 2 == 0, "it must be even"),
+        ("moe_apply_router_weight_on_input", lambda get: not get("moe_apply_router_weight_on_input"),
+         "it must be false"),
         ("gating", lambda get: get("gating") is None or isinstance(get("gating"), (bool, str)), "it is no number"),
         ("num_attention_heads_per_layer", lambda get: get("num_attention_heads_per_layer") != [], "it is empty"),
     ),
@@ -190,6 +201,7 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
          "it must be a list"),
         ("hc_count", lambda get: get("hc_count") > 1, "it must be at least 2"),
         _multiple("indexer_budget", "indexer_compress_ratio"),
+        ("indexer_head_dim", _turns_within_index, "it must be as wide as what rotary positions turn of a head"),
         ("indexer_kv_heads", lambda get: get("indexer_kv_heads") == 1, "it must be 1"),
         ("shared_expert_intermediate_size", lambda get: get("shared_expert_intermediate_size") != 0,
          "it must be at least 1"),
