@@ -86,6 +86,7 @@ NO_NULL = {
 NOT_WRITTEN_NULL = {
     "hunyuan_v1_dense": "head_dim",
     "hunyuan_v1_moe": "head_dim",
+    "hunyuan_vl_text": "head_dim",
     "lfm2_moe": "layer_types",
     "nemotron": "num_key_value_heads",
 }
@@ -130,6 +131,11 @@ _PATTERN = (
 _LOOP = "n_layers_per_attn_res_block"
 
 
+def _turns_pairs(get: Get) -> bool:
+    size = get("attention_head_dim") or 2 * get("hidden_size") // get("num_attention_heads")
+    return size <= 4 or size % 2 == 0
+
+
 def _turns_within_index(get: Get) -> bool:
     share = (get("rope_parameters") or {}).get("partial_rotary_factor", 1.0)
     return int(get("head_dim") * share) <= get("indexer_head_dim")
@@ -171,6 +177,12 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
     "gemma3_text": (_causal(None, False),),
     "gemma4_text": (_causal(None, "vision"),),
     "gemma4_unified_text": (_causal(None, "vision"),),
+    "glm5_next_text": (
+        ("num_key_value_heads", lambda get: get("num_key_value_heads") in (None, get("num_attention_heads")),
+         "it must be num_attention_heads"),
+        _multiple("index_topk", "index_kpool"),
+        ("qk_rope_head_dim", lambda get: get("qk_rope_head_dim") == 0, "its attention has no rotary positions"),
+    ),
     "gpt_neo": (("num_layers", _layers_of_gpt_neo, "attention_types lists another number of layers"),),
     "inkling2_loop_text": (
         ("loop_layer_index_start", lambda get: get("loop_layer_index_start") > 0, "it must be at least 1"),
@@ -196,6 +208,8 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
         ("num_hidden_layers", lambda get: get("layer_types") is not None or get("num_hidden_layers") > 1,
          "it must be at least 2"),
     ),
+    "qwen2_vl_text": (_multiple("hidden_size", "num_attention_heads"),),
+    "qwen2_5_vl_text": (_multiple("hidden_size", "num_attention_heads"),),
     "qwen4_exp_text": (
         ("ple_layer_ids", lambda get: get("ple_layer_ids") is None or isinstance(get("ple_layer_ids"), list),
          "it must be a list"),
@@ -207,6 +221,7 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
          "it must be at least 1"),
     ),
     "zaya": (("num_experts_per_tok", lambda get: get("num_experts_per_tok") in (None, 1), "it must be 1"),),
+    "zamba2": (("attention_head_dim", _turns_pairs, "it must be even: a rotary position turns features in pairs"),),
     "zamba": (
         ("n_mamba_heads", lambda get: get("mamba_expand") * get("hidden_size") % get("n_mamba_heads") == 0,
          "it must divide mamba_expand x hidden_size"),
