@@ -115,7 +115,7 @@ def gemma3n(f: Fields) -> Family:
     words = kinds(f, s.layers, lambda i: FULL if (i + 1) % 5 == 0 else SLIDING, (FULL, SLIDING))
     reach = windows(f, [word == SLIDING for word in words])
     borrow, streams = _borrowed(f, words), f.whole("altup_num_inputs", 2)
-    rank, per_layer = f.whole("laurel_rank"), f.whole("hidden_size_per_layer_input")
+    rank, per_layer = f.whole("laurel_rank"), f.whole("hidden_size_per_layer_input", 0)
     extras = (
         *_per_layer_weights(s, per_layer),
         Weight("altup.modality_router", "mlp", streams, s.hidden),
