@@ -71,7 +71,7 @@ def test_a_record_can_be_described_copied_and_kept():
     assert dataclasses.is_dataclass(Point) and [one.name for one in dataclasses.fields(Point)] == ["x", "y", "known"]
     assert dataclasses.fields(Point)[2].metadata["unit"] == fields(Point(1))[2].metadata["unit"] == "none"
     assert dataclasses.asdict(Point(1)) == {"x": 1, "y": 2, "known": {}}
-    assert str(inspect.signature(Point)).startswith("(x: int, y: int = 2")
+    assert [(one.name, one.default) for one in inspect.signature(Point).parameters.values()][1] == ("y", 2)
     chip = Accelerator("a", 1e9, 1e9, {"bf16": 1e12})
     for again in (copy.deepcopy(chip), pickle.loads(pickle.dumps(chip)), dataclasses.replace(chip)):
         assert again == chip
