@@ -17,15 +17,15 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
-        "services offers questions cost attribution",
+        "records elementwise hardware routing blocks recurrences architecture parallelism splits serving training "
+        "speculation services offers questions cost attribution",
     ),
     "checkpoints": (
         1,
         "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored "
         "published",
     ),
-    "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
+    "facts": (2, "units cache checked parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
         "calibration memory search deployments answers services service_scores offers scores sensitivity "

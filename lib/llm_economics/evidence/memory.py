@@ -8,11 +8,11 @@ half of them stay below, and :func:`predictions` what the rule says of each of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llm_economics.formulas.elementwise import floor, maximum
 from llm_economics.formulas.parallelism import Split, kv_shards, weight_bytes_per_accelerator
+from llm_economics.formulas.records import record
 from llm_economics.formulas.serving import ServedModel
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def reserve_bytes(
     return (1 - share) * memory_bytes + activations + min(engine_bytes, 0.1 * memory_bytes)
 
 
-@dataclass(frozen=True)
+@record
 class Room:
     """What one accelerator has left for the cache, byte, and how many tokens of cache the whole instance holds."""
 

@@ -24,7 +24,6 @@ in).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -34,6 +33,7 @@ from typing import Any
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range, maximum, minimum, where
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
 from llm_economics.formulas.parallelism import Split
+from llm_economics.formulas.records import field, fields, record
 from llm_economics.formulas.routing import expected_distinct
 from llm_economics.formulas.serving import ServedModel
 from llm_economics.formulas.speculation import expected_tokens
@@ -58,7 +58,7 @@ def _constant(unit: str, means: str) -> Any:
     return field(metadata={"unit": unit, "means": means})
 
 
-@dataclass(frozen=True)
+@record
 class Constants:
     """What is fitted, each with its unit and meaning. The first nine are fitted on 16-bit decode steps alone."""
 
@@ -95,7 +95,7 @@ class Constants:
     first_other: float = _constant("fraction", "of that reading, for each other user")
 
 
-@dataclass(frozen=True)
+@record
 class Work:
     """What one accelerator has to do, before any constant: seconds at the peaks of its data sheet, bytes and counts.
 
@@ -138,7 +138,7 @@ class Work:
     other_before: Any
 
 
-@dataclass(frozen=True)
+@record
 class Terms:
     """Seconds of a step by what takes them, in the order of :data:`TERMS`, and together."""
 
@@ -171,7 +171,7 @@ class Terms:
         return index
 
 
-@dataclass(frozen=True)
+@record
 class Forecast:
     """A service in a closed loop: each of ``concurrency`` users asks again as soon as its answer is there.
 

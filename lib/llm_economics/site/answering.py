@@ -89,7 +89,7 @@ def known() -> str:
         "MODELS_NEAR": {plain(name): name for name in (*_model_rows(), GPT4)},
         "MODELS_ALL": [row["model"] for row in facts.store.records("models")],
         "SYSTEMS_NEAR": {spelt: row.system for spelt, row in _system_names().items()},
-        "AROUND_MODEL": _FORMS.pattern,
+        "AROUND_MODEL": _FORMS,
         "MEASURED": [sorted(measured.chips), sorted(measured.models)],
     }
     lines = [f"{name} = {browser.packed(value)}" for name, value in content.items()]
