@@ -47,6 +47,10 @@ TERMS = ("weights", "experts", "cache", "links", "layers", "host", "prompts")
 ACTIVATION_PASSES = 12
 """Hidden states that the elementwise kernels of a layer read or write for each token."""
 
+QUANTISING_PASSES = 32
+"""More of them where activations are quantised: the inputs of four products, some 6.5 hidden states, read twice (for
+their largest value, and to scale them) and written in half the bytes, by kernels that reach half of the bandwidth."""
+
 INDEPENDENT = 0.7
 """Share of a batch's further tokens that choose their experts afresh; the others follow those before."""
 
@@ -299,6 +303,7 @@ def work(
     bandwidth = chip.memory_bandwidth
     cache = model.kv_bytes_read(context) * cache_bits / 16 / minimum(tensor, model.kv_heads or tensor)
     cache = cache + model.state_bytes / tensor
+    passes = ACTIVATION_PASSES + (QUANTISING_PASSES if bits(arithmetic) < 16 else 0)
     new_maker = 1.0 if "fp4" in chip.peak_flops else 0.0
     other = 0.0 if chip.maker in (None, "Nvidia") else 1.0
     all_pairs = model.prompt_flops(prompt) - model.prompt_flops(prompt - fresh)
@@ -317,7 +322,7 @@ def work(
         sent_s=links[0],
         passed=links[1],
         messages=links[2],
-        activations_s=ACTIVATION_PASSES * model.layers * model.hidden_bytes * tokens / bandwidth,
+        activations_s=passes * model.layers * model.hidden_bytes * tokens / bandwidth,
         byte_s=1 / bandwidth,
         layers=model.layers,
         expert_layers=model.moe_layers,
