@@ -28,7 +28,7 @@ HOUSE = {
     "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
-        "calibration memory search deployments answers services service_scores offers scores sensitivity "
+        "calibration memory search deployments answers services service_scores offers today scores sensitivity "
         "results fields clients engines readers measured",
     ),
     "book": (

@@ -57,6 +57,13 @@ def test_it_is_a_float_for_everybody_else():
     assert ends(many) == pytest.approx((0.9 * (rounding.MOST + 5), 1.1 * (rounding.MOST + 5)))
 
 
+def test_a_flip_is_solved_at_the_end_that_reaches_furthest_and_a_readers_own_number_is_exact():
+    assert claims.lowest(lambda x: x * TEN)(2) == 18 and claims.highest(lambda x: x * TEN)(2) == 22
+    assert ends(claims.as_printed("train-024")) == pytest.approx((54, 56), abs=0.01)
+    assert ends(claims.as_printed("train-024", 55.0)) == pytest.approx((54, 56), abs=0.01)
+    assert ends(claims.as_printed("train-024", 60.0)) == (60.0, 60.0)
+
+
 def judged(claim, value, **options):
     return claims.judge(claim, value, **{"reason": "Why.", "uses": "definition", **options})
 
@@ -118,6 +125,7 @@ def test_a_check_that_reads_what_a_claim_prints_has_to_name_it_and_carry_its_int
     assert chapter(tmp_path, source) == [f"gpt4-012 reads {read}, and does not name it", loose]
     assert chapter(tmp_path, source, uses=[read]) == [loose]
     assert chapter(tmp_path, source, uses=[read], printed=[{"claim": read}]) == []
+    assert chapter(tmp_path, source, against=[read]) == [loose]  # a bar is no input, and is named all the same
 
 
 def test_what_the_statement_itself_gives_is_no_input(tmp_path):

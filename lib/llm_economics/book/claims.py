@@ -38,9 +38,11 @@ from llm_economics.book.judging import (
     carried,
     flip_text,
     found_label,
+    highest,
     in_words,
     judge,
     ledger,
+    lowest,
     near,
     outcome_of,
     plain,
@@ -76,9 +78,11 @@ __all__ += [
     "faults",
     "flip_text",
     "found_label",
+    "highest",
     "in_words",
     "judge",
     "ledger",
+    "lowest",
     "near",
 ]
 __all__ += [
@@ -284,7 +288,9 @@ def _unnamed(key: str, read: Iterable[tuple[str, str]], basis: Mapping[str, Mapp
     if not (read := list(read)):
         return []
     rows = [one for one in read if one[0] not in ("claims", "origins")]
-    return support.unnamed(rows, _rest_on(key, basis)) + sorted(_claims_in(key, read) - _claims_under(key, basis))
+    bar = basis.get(key, {}).get("against", ())
+    missing = _claims_in(key, read) - _claims_under(key, basis) - set(bar)
+    return support.unnamed(rows, _rest_on(key, basis)) + sorted(missing)
 
 
 def _claims_in(key: str, read: Iterable[tuple[str, str]]) -> set[str]:

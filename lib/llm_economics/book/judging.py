@@ -246,8 +246,23 @@ def carried(function: Callable[..., float], **inputs: Any) -> Carried:
 
 
 def as_printed(claim_id: str, value: float | None = None, place: int = 0) -> Printed:
-    """The number of :func:`about` to compute with: what is made of it has an interval, which :func:`judge` finds."""
-    return Printed.of(about(claim_id, value, place))
+    """The number of :func:`about` to compute with: what is made of it has an interval, which :func:`judge` finds.
+
+    A ``value`` that is not the printed one is a reader's own, and exact.
+    """
+    found = about(claim_id, value, place)
+    own = value is not None and value not in _known_claim(claim_id).stated
+    return Printed.of(replace(found, low=found.value, high=found.value) if own else found)
+
+
+def lowest(function: Callable[..., float]) -> Callable[..., float]:
+    """``function``, at the lowest that the rounding of the printed numbers in it allows; for :func:`flip`."""
+    return lambda *given: rounding.ends(function(*given))[0]
+
+
+def highest(function: Callable[..., float]) -> Callable[..., float]:
+    """``function``, at the highest that the rounding of the printed numbers in it allows."""
+    return lambda *given: rounding.ends(function(*given))[1]
 
 
 def _made(value: Any) -> Carried | None:
@@ -290,6 +305,7 @@ def judge(
     *,
     reason: str,
     uses: str = "",
+    against: str = "",
     holds: Trial | None = None,
     given: str | None = None,
     part: str | None = None,
@@ -315,6 +331,8 @@ def judge(
         What the value was made of, separated by semicolons: rows of ``data/`` as ``file:key``, claims
         by their id, or ``definition`` (:mod:`llm_economics.book.support`). If nothing is named, the
         claims on which the row of the ledger depends. The support of the verdict follows from them.
+    against
+        Claims, by id, whose numbers are no inputs of the value but the bar that it is held against.
     holds
         The test of a claim in words (:func:`tested`); for forecasts, whether it came true.
     given
@@ -345,8 +363,7 @@ def judge(
         raise ParameterError(f"reason of {claim_id} is empty: say why")
     made = _made(value)
     value = plain(made.value if made else value)
-    named = [name.strip() for name in uses.split(";") if name.strip()]
-    names = tuple(dict.fromkeys([*named, *(made.claims if made else ())])) or claim.depends_on
+    names = tuple(dict.fromkeys([*_split(uses), *(made.claims if made else ())])) or claim.depends_on
     inputs = support.inputs_of(claim.article, names, {key: row.article for key, row in ledger().items()})
     reached = not alone and (value is not None or holds is not None)
     if reached and not names:
@@ -368,8 +385,12 @@ def judge(
         factor_apart=factor,
         condition=_condition(verdict, part or given, own=grade == support.OWN),
         immaterial=bool(lost and factor is not None and factor < IMMATERIAL),
-        basis=_basis(claim, names, inputs, value, made, holds),
+        basis=_basis(claim, names, inputs, value, made, holds) | ({"against": _split(against)} if against else {}),
     )
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(";") if name.strip()]
 
 
 def _condition(verdict: str, text: str | None, *, own: bool) -> str | None:
