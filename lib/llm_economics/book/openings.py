@@ -61,8 +61,8 @@ class Opening:
 
     def foot(self) -> str:
         """Do, Flips if and Trust as HTML."""
-        link = f'<a class="opening-own" href="{escape(self.own)}">Price my own</a>'
-        do = "</p><p>".join([*map(_html, self.do), *([link] if self.own else [])])
+        link = f' <a class="opening-own" href="{escape(self.own)}">Price my own</a>' if self.own else ""
+        do = "</p><p>".join(map(_html, self.do)) + link
         parts = (("do", "Do", do), ("flips", "Flips if", _html(self.flips)), ("trust", "Trust", _html(self.trust)))
         lines = "".join(f'<div class="opening-{key}"><p><b>{name}</b> {text}</p></div>' for key, name, text in parts)
         return f'<div class="opening-foot">{lines}</div>'

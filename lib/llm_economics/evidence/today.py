@@ -43,9 +43,9 @@ def service(model: str, system: str, users: int, prompt: int = 8192, output: int
     who = f"{users:,} users" if users > 1 else "one user"
     fits = "" if found["sequences"] >= users else f", of whom {show(found['sequences'])} run at a time"
     says = (
-        f"**Today** {who} of {model}{fits} on one {system} at {usd(price)} a card-hour (median list price) get "
-        f"**{speed} tokens/s** each ({slow} to {fast}); a million tokens cost {usd(cost['input'])} in and "
-        f"**{usd(cost['output'])}** out."
+        f"**Today** {who} of {model}{fits} on one {system} ({usd(price)} a card-hour, median list price) get "
+        f"**{speed} tokens/s** each ({slow} to {fast}) for {usd(cost['input'])} in and **{usd(cost['output'])}** out "
+        "per million."
     )
     fields = {"tab": "service", "model": served.name, "system": system, "concurrency": users}
     fields |= {"prompt": prompt, "output": output, "cached_share": 0, "hours": 24}
