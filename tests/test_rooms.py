@@ -28,10 +28,13 @@ HOUSE = {
     "facts": (2, "units cache checked parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
-        "calibration memory search deployments answers services service_scores offers scores sensitivity "
+        "calibration memory search deployments answers services service_scores offers today scores sensitivity "
         "results fields clients engines readers measured",
     ),
-    "book": (3, "tracing support judging records claims findings openings tiles drawing charting moved figures"),
+    "book": (
+        3,
+        "tracing support rounding judging records claims findings openings tiles drawing charting moved figures",
+    ),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "browser answering mathml charts numbers openings ledger outputs aside sharing weight paper times"),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),
