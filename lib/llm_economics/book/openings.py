@@ -93,7 +93,7 @@ def opening(
     flips, trust
         At which value the verdict changes; whether the number is counted, modelled (and how far off) or measured.
 
-    Texts are plain, but for ``**bold**``.
+    Texts are plain, but for ``**bold**`` and code between backticks.
 
     Raises
     ------
@@ -142,4 +142,5 @@ def _badge(row: Mapping[str, str]) -> str:
 
 
 def _html(text: str) -> str:
-    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text, quote=False))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", bold)
