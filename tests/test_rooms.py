@@ -36,7 +36,10 @@ HOUSE = {
         "tracing support rounding judging records claims findings openings tiles drawing charting moved figures",
     ),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
-    "site": (4, "browser answering mathml charts numbers openings ledger outputs aside sharing weight paper times"),
+    "site": (
+        4,
+        "browser answering mathml charts numbers openings ledger outputs aside beside sharing weight paper times",
+    ),
     "cli": (5, "model service frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]
