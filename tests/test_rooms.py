@@ -18,7 +18,7 @@ HOUSE = {
     "formulas": (
         0,
         "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
-        "services offers questions cost attribution",
+        "services offers questions training_run cost attribution",
     ),
     "checkpoints": (
         1,
@@ -34,7 +34,7 @@ HOUSE = {
     "book": (3, "tracing support judging records claims findings openings tiles drawing charting moved figures"),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
     "site": (4, "browser answering mathml charts numbers openings ledger outputs aside sharing weight paper times"),
-    "cli": (5, "model service frontier run compare solve sweep claims measured"),
+    "cli": (5, "model service training frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]
 STANDARD = [f"{folder}.{room}" for folder, room in ROOMS if HOUSE[folder][0] <= 1]

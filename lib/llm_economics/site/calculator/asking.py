@@ -20,7 +20,7 @@ from known import (
 )
 from standard import HELD
 
-from llm_economics.formulas import offers, questions
+from llm_economics.formulas import offers, questions, training_run
 from llm_economics.formulas.blocks import Reach
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import Accelerator, Link, System
@@ -116,18 +116,14 @@ HERE = Here()
 
 def real(value):
     """A number as the page sends it: ``{"real": 16}`` is 16.0, and 8 stays whole."""
+    if isinstance(value, list):
+        return tuple([real(one) for one in value])
     return float(value["real"]) if isinstance(value, dict) else value
 
 
 def options_of(asked):
-    """Options as the command line has them; hours in use raise the price of an hour."""
-    options = questions.OPTIONS | {name: real(value) for name, value in asked["options"].items()}
-    price, hours = asked.get("price"), asked.get("hours", 24)
-    if price is None and hours != 24:
-        price = HERE.price(HERE.system(asked.get("system") or asked["systems"][0]).name)
-    if price is not None:
-        options["prices"] = (float(price) * 24 / hours,)
-    return options
+    """Options as the command line has them."""
+    return questions.OPTIONS | {name: real(value) for name, value in asked["options"].items()}
 
 
 def answered(asked):
@@ -135,13 +131,20 @@ def answered(asked):
     for name, content in (asked.get("files") or {}).items():
         HELD[name] = content
     if asked["what"] == "run":
-        return {"answer": questions.run(**{name: real(value) for name, value in asked["given"].items()})}
+        answer = training_run.answer(HERE, **{name: real(value) for name, value in asked["options"].items()})
+        workings = training_run.workings(answer)
+        return {
+            "answer": answer,
+            "said": training_run.said(answer),
+            "workings": workings,
+            "told": training_run.told(answer),
+        }
     if asked["what"] == "ranked":
         return {"answer": offers.ranked(asked["rows"])}
     options = options_of(asked)
     if asked["what"] == "candidate":
         questions.goals(options)
-        price = options["prices"][0] if options["prices"] else None
+        price = questions.asked_price(options["prices"], 0, 1)
         return {"answer": questions.candidate(asked["model"], asked["system"], HERE, options, price, True)}
     systems = tuple(asked["systems"])
     answer = questions.service(asked["model"], systems, HERE, **options)
