@@ -96,10 +96,10 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     shutil.copytree(PARTS, folder / "parts")
     source = (HERE / "formula_questions.py").read_text(encoding="utf-8")
-    source_of_asking = (PARTS / "asking.py").read_text(encoding="utf-8")
-    asking = {"asking.py": browser.written_down(source_of_asking, None), "known.py": answering.known()}
-    files = browser.bundle() | asking | {"formula_questions.py": browser.written_down(source, formula_questions)}
-    (folder / "files.json").write_text(json.dumps(files))
+    rooms, more = answering.rooms()
+    more["formula_questions.py"] = browser.written_down(source, formula_questions)
+    (folder / "rooms.json").write_text(json.dumps(rooms))
+    (folder / "more.json").write_text(json.dumps(more))
     (folder / "index.html").write_text("<!doctype html><title>rooms</title><link rel=icon href=data:,>")
     with serving(folder) as address, chromium() as started:
         tab = started.new_page()
@@ -111,20 +111,24 @@ def page(tmp_path_factory):
 _START = """async () => {
   const { loadMicroPython } = await import("/parts/micropython/micropython.mjs");
   const { started } = await import("/parts/runtime.mjs");
-  const files = await (await fetch("/files.json")).json();
-  const python = await started(loadMicroPython, "/parts/micropython/micropython.wasm", files);
-  python.runPython(`
+  const got = async (name) => (await fetch(name)).json();
+  const url = "/parts/micropython/micropython.wasm";
+  const one = await started(loadMicroPython, url, got("/rooms.json"), () => got("/more.json"));
+  window.answer = async (text) => JSON.stringify(await one.ask(JSON.parse(text)));
+  const asked = async (name, text) => {
+    await one.all();
+    one.python.runPython(`
 from standard import json
-import asking
 import formula_questions as q
 def ask(text):
     return json.dumps([q.answered(name, tuple(drawn)) for name, drawn in json.loads(text)])
 def read(text):
     return json.dumps([q.read(json.loads(one)) for one in json.loads(text)])
 `);
-  window.answer = python.globals.get("asking").ask;
-  window.ask = (text) => python.globals.get("ask")(text);
-  window.read = (text) => python.globals.get("read")(text);
+    return one.python.globals.get(name)(text);
+  };
+  window.ask = (text) => asked("ask", text);
+  window.read = (text) => asked("read", text);
 }"""
 
 

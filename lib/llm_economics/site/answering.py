@@ -70,30 +70,28 @@ def models() -> list[str]:
     return found
 
 
-def known() -> str:
-    """The catalog as a module for MicroPython."""
+def known() -> dict[str, dict[str, str]]:
+    """The catalog as tables of text: records as :func:`browser.packed` writes them, and names by their spellings."""
     served = {name: _record(deployments.served(name)) for name in models()}
-    rows = {plain(name): row["model"] for name, row in _model_rows().items() if row["model"] in served}
     systems = {name: _record(facts.system(name)) | {"usd_per_hour": offers.price(name)} for name in facts.systems()}
     spelt = {plain(name): name for name in systems}
     for name in systems:
         for alias in facts.chip_names(name):
             spelt.setdefault(plain(alias), facts.system(alias).name if _is_system(alias) else name)
     measured = answers.measured_services()
-    content = {
-        "MODELS": served,
-        "MODEL_NAMES": rows,
-        "SYSTEMS": systems,
-        "SYSTEM_NAMES": spelt,
-        "STORED": {name: usual_weights(name) for name in served},
-        "MODELS_NEAR": {plain(name): name for name in (*_model_rows(), GPT4)},
-        "MODELS_ALL": [row["model"] for row in facts.store.records("models")],
-        "SYSTEMS_NEAR": {spelt: row.system for spelt, row in _system_names().items()},
-        "AROUND_MODEL": _FORMS.pattern,
-        "MEASURED": [sorted(measured.chips), sorted(measured.models)],
+    return {
+        "models": {name: browser.packed(record) for name, record in served.items()},
+        "model_names": {plain(name): row["model"] for name, row in _model_rows().items() if row["model"] in served},
+        "models_near": {plain(name): name for name in (*_model_rows(), GPT4)},
+        "models_all": {row["model"]: "" for row in facts.store.records("models")},
+        "stored": {name: usual_weights(name) for name in served},
+        "systems": {name: browser.packed(record) for name, record in systems.items()},
+        "system_names": spelt,
+        "systems_near": {spelt: row.system for spelt, row in _system_names().items()},
+        "rules": {"around_model": _FORMS.pattern},
+        "measured_chips": dict.fromkeys(sorted(measured.chips), ""),
+        "measured_models": dict.fromkeys(sorted(measured.models), ""),
     }
-    lines = [f"{name} = {browser.packed(value)}" for name, value in content.items()]
-    return "from standard import pairs as p\n" + "\n".join(lines) + "\n"
 
 
 def usual_weights(name: str) -> str:
@@ -180,13 +178,20 @@ def own_price(notebook: Path) -> str | None:
     return "calculator.html?" + urlencode({"tab": tab, **usual, **filled})
 
 
+def rooms() -> tuple[dict[str, Any], dict[str, str]]:
+    """What a first answer needs, with the catalog, and the rest: pasted files, and names that are nearly right."""
+    asking = browser.written_down((PARTS / "asking.py").read_text(encoding="utf-8"), None)
+    files = browser.bundle() | {"asking.py": asking}
+    needed = browser.first(files, "asking.py")
+    return {"files": needed, "known": known()}, {path: files[path] for path in files if path not in needed}
+
+
 def write(outdir: Path) -> None:
     """Everything that the page loads with the first question, beside the page's own scripts."""
     to = outdir / "_static" / "calculator"
     shutil.copytree(PARTS / "micropython", to / "micropython", dirs_exist_ok=True)
     for name in ("worker.mjs", "runtime.mjs"):
         shutil.copy(PARTS / name, to / name)
-    source = (PARTS / "asking.py").read_text(encoding="utf-8")
-    files = browser.bundle() | {"known.py": known(), "asking.py": browser.written_down(source, None)}
-    (to / "rooms.json").write_text(json.dumps(files), encoding="utf-8")
+    for name, content in zip(("rooms", "more"), rooms(), strict=True):
+        (to / f"{name}.json").write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
     (to / "points.json").write_text(json.dumps(points(), separators=(",", ":")), encoding="utf-8")
