@@ -42,12 +42,11 @@ def form() -> str:
     """The form with its choices filled in."""
     html = (PARTS / "form.html").read_text(encoding="utf-8")
     formats = [name for name in BYTES_PER_VALUE if name != "fp16"]
-    chips = {chip.name: chip.peak_flops for chip in facts.accelerators().values() if "bf16" in chip.peak_flops}
     choices = {
-        "MODELS": _options(models(), facts.model("Llama 3.3 70B").name),
+        "MODELS": _options(sorted(model_names(), key=str.lower), "Llama 3.3 70B"),
         "SYSTEMS": _options(facts.systems(), facts.system("H200").name),
         "FORMATS": _options(formats),
-        "CHIPS": "".join(f'<option value="{peaks["bf16"]:g}">{escape(name)}</option>' for name, peaks in chips.items()),
+        "CARDS": _options(facts.systems(), facts.system("H100").name),
     }
     for name, options in choices.items():
         html = html.replace(f"<!-- {name} -->", options)
@@ -70,6 +69,12 @@ def models() -> list[str]:
     return found
 
 
+def model_names() -> list[str]:
+    """Every name of a model that can be served."""
+    served = set(models())
+    return [name for name, row in _model_rows().items() if row["model"] in served]
+
+
 def known() -> dict[str, dict[str, str]]:
     """The catalog as tables of text: records as :func:`browser.packed` writes them, and names by their spellings."""
     served = {name: _record(deployments.served(name)) for name in models()}
@@ -81,7 +86,7 @@ def known() -> dict[str, dict[str, str]]:
     measured = answers.measured_services()
     return {
         "models": {name: browser.packed(record) for name, record in served.items()},
-        "model_names": {plain(name): row["model"] for name, row in _model_rows().items() if row["model"] in served},
+        "model_names": {plain(name): _model_rows()[name]["model"] for name in model_names()},
         "models_near": {plain(name): name for name in (*_model_rows(), GPT4)},
         "models_all": {row["model"]: "" for row in facts.store.records("models")},
         "stored": {name: usual_weights(name) for name in served},
@@ -130,22 +135,27 @@ def points() -> list[list[Any]]:
 
 SERVICE = {
     "concurrency": ("serving_batch", "batch"),
-    "prompt": ("input_tokens", "context_tokens", "llama2_context_tokens"),
+    "prompt": ("input_tokens", "prompt_tokens", "context_tokens", "llama2_context_tokens"),
     "output": ("output_tokens",),
     "weights": ("weight_format", "precision"),
-    "usd_per_hour": ("h100_usd_per_hour", "a100_usd_per_hour", "gb200_usd_per_hour"),
+    "usd_per_hour": ("gb200_usd_per_hour", "h100_usd_per_hour", "a100_usd_per_hour"),
     "cached_share": ("cached_share",),
+    "accelerators": ("wall_gpus",),
+    "drafted": ("draft_tokens",),
+    "acceptance": ("acceptance",),
 }
 RUN = {
-    "parameters": ("dense_parameters",),
     "tokens": ("train_tokens", "gpt4_train_tokens"),
-    "cards": ("gpt4_train_gpus",),
+    "accelerators": ("gpt4_train_gpus",),
     "days": ("window_days",),
     "mfu": ("mfu",),
-    "rate": ("h100_usd_per_hour", "a100_usd_per_hour"),
+    "usd_per_hour": ("a100_usd_per_hour", "h100_usd_per_hour"),
+    "precision": ("precision",),
 }
 """Fields of the form, and the parameters of chapters that they stand for, the first of them that a chapter has."""
 SYSTEMS = {"h100": "HGX H100", "a100": "HGX A100 80GB", "gb200": "GB200 NVL72"}
+EMPTY = ("accelerators", "days", "mfu", "usd_per_hour")
+"""Fields of a training run that a chapter does not fill, and the form would."""
 
 
 def own_price(notebook: Path) -> str | None:
@@ -165,17 +175,28 @@ def own_price(notebook: Path) -> str | None:
     }
     if not named:
         return None
-    filled = {field: values[name] for field, name in named.items()}
-    for field in ("parameters", "tokens") if tab == "run" else ():
-        if field in filled:
-            filled[field] /= 1e9
-    usual = (
-        {"concurrency": 16, "prompt": 8192, "output": 1024, "cached_share": 0, "hours": 24} if tab == "service" else {}
-    )
+    filled = {"tab": tab, "system": SYSTEMS[named.get("usd_per_hour", "h100").split("_")[0]]}
+    filled |= dict.fromkeys(EMPTY, "") if tab == "run" else {"model": "Llama 3.3 70B"}
+    filled |= {field: _entered(values[name]) for field, name in named.items()}
     if tab == "service":
-        usual["system"] = SYSTEMS.get(named.get("usd_per_hour", "h100").split("_")[0], "HGX H100")
-        usual["model"] = facts.model("Llama 3.3 70B").name
-    return "calculator.html?" + urlencode({"tab": tab, **usual, **filled})
+        if "tpot_limit_ms" in values:
+            filled |= {"concurrency": "", "tokens_per_s": _entered(1e3 / values["tpot_limit_ms"])}
+        if "utilisation" in values:
+            filled["hours_in_use"] = _entered(24 * values["utilisation"])
+    elif "gpt4_expert_parameters" in values:
+        active = values["gpt4_shared_parameters"] + values["gpt4_experts_per_token"] * values["gpt4_expert_parameters"]
+        filled["parameters"] = _entered(active)
+    return "calculator.html?" + urlencode(filled)
+
+
+def _entered(value: Any) -> str:
+    """A value as a reader enters it."""
+    if isinstance(value, str):
+        return value
+    for power, letter in ((1e12, "T"), (1e9, "B")):
+        if value >= power:
+            return f"{value / power:.12g}{letter}"
+    return f"{value:.12g}"
 
 
 def rooms() -> tuple[dict[str, Any], dict[str, str]]:

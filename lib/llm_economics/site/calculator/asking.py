@@ -147,7 +147,7 @@ def answered(asked):
     if asked["what"] == "candidate":
         questions.goals(options)
         price = questions.asked_price(options["prices"], 0, 1)
-        return {"answer": questions.candidate(asked["model"], asked["system"], HERE, options, price, True)}
+        return {"answer": questions.candidate(asked["model"], asked["system"], HERE, options, price, asked["every"])}
     systems = tuple(asked["systems"])
     answer = questions.service(asked["model"], systems, HERE, **options)
     if "rows" in answer:
