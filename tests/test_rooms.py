@@ -18,7 +18,7 @@ HOUSE = {
     "formulas": (
         0,
         "records elementwise hardware routing blocks recurrences architecture parallelism splits serving training "
-        "speculation services offers questions cost attribution",
+        "speculation services offers questions training_run cost attribution",
     ),
     "checkpoints": (
         1,
@@ -40,7 +40,7 @@ HOUSE = {
         4,
         "browser answering mathml charts numbers openings ledger outputs aside beside sharing weight paper times",
     ),
-    "cli": (5, "model service frontier run compare solve sweep claims measured"),
+    "cli": (5, "model service training frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]
 STANDARD = [f"{folder}.{room}" for folder, room in ROOMS if HOUSE[folder][0] <= 1]
