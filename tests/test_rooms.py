@@ -17,8 +17,8 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing blocks recurrences architecture parallelism splits serving training speculation "
-        "services offers questions cost attribution",
+        "elementwise hardware routing blocks recurrences architecture parallelism splits serving memory training "
+        "speculation services offers questions cost attribution",
     ),
     "checkpoints": (
         1,
