@@ -17,8 +17,8 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "records elementwise hardware routing blocks recurrences architecture parallelism splits serving training "
-        "speculation services offers questions training_run cost attribution",
+        "records elementwise hardware routing blocks recurrences architecture parallelism splits serving memory "
+        "training speculation services offers questions training_run cost attribution",
     ),
     "checkpoints": (
         1,
