@@ -204,7 +204,17 @@ def served(model: Published, how: Precisions) -> ServedModel:
         common += experts
     shares = replace(base.shares, block=max(stored_as(model, how.weights).block))
     lookup = parts.get("lookup", 0) + parts.get("vision", 0)
-    return replace(base, common_bytes=common, expert_bytes=each, lookup_bytes=lookup, shares=shares)
+    padding = _mxfp4_padding(base) if stored_as(model, how.weights).scheme.startswith("mxfp4") else 0.0
+    given = {"common_bytes": common, "expert_bytes": each, "lookup_bytes": lookup, "shares": shares}
+    return replace(base, padding=padding, **given)
+
+
+def _mxfp4_padding(model: ServedModel) -> float:
+    """What vLLM's kernels for MXFP4 add to experts: rows to multiples of 128, columns to 256 (logged for gpt-oss)."""
+    hidden, width = model.hidden_bytes / 2, max(model.shares.expert_widths, default=0)
+    if not hidden or not width:
+        return 0.0
+    return -(-hidden // 256) * 256 / hidden * (-(-width // 128) * 128 / width) - 1
 
 
 def in_precisions(model: Published, weights: str, kv: str) -> ServedModel:

@@ -83,9 +83,9 @@ def _answer(
     precisions: Mapping[str, str | None],
 ) -> dict[str, Any]:
     from llm_economics import facts
-    from llm_economics.evidence.memory import MEMORY_SHARE
     from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
     from llm_economics.formulas.hardware import BYTES_PER_VALUE
+    from llm_economics.formulas.memory import MEMORY_SHARE
 
     if context is not None:
         check_range("context", context, 1, 1_000_000_000)
@@ -207,17 +207,17 @@ class _Case:
             "notes": self.notes,
         }
 
-    def reserve(self, system: System, served: ServedModel) -> float:
+    def reserve(self, system: System, served: ServedModel, split: Split) -> float:
         """Memory of an accelerator that weights and cache may not use, byte."""
-        from llm_economics.evidence.memory import reserve_bytes
+        from llm_economics.formulas.memory import reserve_bytes
 
-        return reserve_bytes(system.accelerator.memory_bytes, served.hidden_bytes, self.share)
+        return float(reserve_bytes(served, system.accelerator.memory_bytes, split, self.share))
 
     def held(self, served: ServedModel, system: System, split: Split):
         """Whether a split holds model and sequences."""
         from llm_economics.formulas.serving import capacity
 
-        reserve = min(self.reserve(system, served), system.accelerator.memory_bytes)
+        reserve = min(self.reserve(system, served, split), system.accelerator.memory_bytes)
         return capacity(served, system, self.batch, self.context, split, reserve_bytes=reserve)
 
     def fewest(self, served: ServedModel, one: System, *, pipelines: bool = True) -> Split | None:
@@ -228,7 +228,7 @@ class _Case:
         largest = machine(one, int(sizes[-1][0]))
         if not pipelines and not self.held(served, largest, split_of(sizes[-1])).fits:
             return None
-        room = one.accelerator.memory_bytes - self.reserve(one, served)
+        room = self.share * one.accelerator.memory_bytes  # at the most
         each = served.kv_bytes(self.context) + served.state_bytes
         needed = served.weight_bytes + self.batch * each  # an even split of all of it; none does better
         least = needed / room * (1 - 1e-9) if room > 0 else math.inf
@@ -278,10 +278,10 @@ class _Case:
 
     def cache_tokens(self, served: ServedModel, system: System, split: Split) -> int | None:
         """Tokens of cache that weights and reserve leave room for; None without a cache."""
-        from llm_economics.evidence.memory import room
+        from llm_economics.formulas.memory import room
 
         memory = system.accelerator.memory_bytes
-        found = room(served, memory, split, self.context, self.reserve(system, served)).tokens
+        found = room(served, memory, split, self.context, self.reserve(system, served, split)).tokens
         return None if found == float("inf") else int(found)
 
     def on_system(self, name: str, accelerators: int | None) -> dict[str, Any]:
@@ -313,7 +313,7 @@ class _Case:
             "padded": bool(split.padded > 1),
             "precisions": {name: getattr(how, name) for name in ("weights", "arithmetic", "kv")},
             "held_bytes": _whole(round(served.weight_bytes)),
-            "reserve_bytes": _whole(round(self.reserve(system, served))),
+            "reserve_bytes": _whole(round(self.reserve(system, served, split))),
             "cache_tokens": self.cache_tokens(served, system, split),
             "fits": bool(held.fits),
             "missing_bytes": _whole(round(held.missing_bytes)),

@@ -193,6 +193,8 @@ class ServedModel:
         Heads that tensor parallelism can divide the KV cache by; None: no limit.
     shares
         What a split has to divide evenly, for those who look for splits.
+    padding
+        What engines add to the routed experts when they load them, as a share of their bytes.
     """
 
     name: str
@@ -213,6 +215,7 @@ class ServedModel:
     moe_layers: int = 0
     kv_heads: int | None = None
     shares: Shares = NOTHING_KNOWN
+    padding: Any = 0.0
 
     def __post_init__(self) -> None:
         for name in ("flops_per_token", "kv_bytes_per_token", "common_bytes", "expert_bytes", "lookup_bytes"):
