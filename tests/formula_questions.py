@@ -14,7 +14,9 @@ from llm_economics.formulas import (
     cost,
     elementwise,
     hardware,
+    memory,
     parallelism,
+    questions,
     recurrences,
     routing,
     services,
@@ -100,6 +102,11 @@ def of_service(n, x):
     one = serving.decode(served(n), SYSTEM, 1 + x, 4096, split(n))
     rates = [one.seconds, one.tokens_per_second_per_user, one.tokens_per_second, one.tokens_per_second_per_accelerator]
     return [*rates, one.mbu, one.mfu, one.step.binds, one.step.binding]
+
+
+def powers(x, s):
+    """Powers enough that some differ in their last bit between the libraries of two machines."""
+    return [(x + i) ** (s + i / 997) for i in range(2000)]
 
 
 def of_forecast(n, x, s):
@@ -296,6 +303,16 @@ QUESTIONS = {
         serving.prefill(served(n), SYSTEM, m, 1 + x, bandwidth_efficiency=s),
         serving.capacity(served(n), SYSTEM, m, x, split(n), reserve_bytes=1e9),
     ],
+    "memory": lambda x, s, n, m: [
+        memory.between(x * 1e6, s, 1e3),
+        memory.activation_bytes(served(n), split(n), m),
+        memory.sampling_bytes(served(n), m),
+        memory.engine_bytes(x * 1e6, split(n)),
+        memory.loaded_bytes(served(n), split(n)),
+        memory.reserve_bytes(served(n), 80e9, split(n), s),
+        memory.reserve_bytes(served(n), 80e9, None, pass_tokens=m, sequences=n, engine=1e9),
+        memory.room(served(n), 80e9, split(n), 1 + x, 20e9),
+    ],
     "training": lambda x, s, n, m: [
         training.training_flops(x * 1e6, x),
         training.mfu(s * 1e20, 1e5, 1e15),
@@ -328,6 +345,7 @@ QUESTIONS = {
         ),
     ],
     "speculation.for": lambda x, s, n, m: speculation.acceptance_for(1 + s, n, 0.01),
+    "questions": lambda x, s, n, m: questions.printed({"n": (n, None), "powers": powers(x, s)}),
     "services": lambda x, s, n, m: [
         of_forecast(n, x, s),
         of_work(n, x),

@@ -84,11 +84,11 @@ def test_a_figure_follows_the_width_of_its_column(contexts, address):
             visit.tab.set_viewport_size({"width": width, "height": 900})
             figure.evaluate("(c) => window.bookTouch(c)")
             visit.tab.wait_for_function(FITS, arg=figure.element_handle(), timeout=5000)
-        narrow = figure.locator("svg").bounding_box()["width"]
-        visit.tab.click(".primary-toggle")
+        alone = figure.locator("svg").bounding_box()["width"]
+        visit.tab.click(".primary-toggle")  # the pages of the book come beside the text
         visit.tab.wait_for_function(
-            "([c, w]) => c.querySelector('svg').getBoundingClientRect().width > w",
-            arg=[figure.element_handle(), narrow - 1],
+            "([c, w]) => c.querySelector('svg').getBoundingClientRect().width < w",
+            arg=[figure.element_handle(), alone - 50],
         )
         visit.tab.wait_for_function(FITS, arg=figure.element_handle(), timeout=5000)
 

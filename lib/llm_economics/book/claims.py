@@ -52,7 +52,7 @@ from llm_economics.book.judging import (
     verdict_of,
     within,
 )
-from llm_economics.facts.units import rounded
+from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError
 
 __all__ = [
@@ -381,7 +381,7 @@ def table_html(rows: Iterable[Mapping[str, Any]]) -> str:
         yield escape(stated_value(row))
         yield escape(text_of(row["computed_value"]))
         yield escape(row["support"] or "")
-        yield "" if row["factor_apart"] is None else f"{row['factor_apart']:,.3g}"
+        yield "" if row["factor_apart"] is None else show(row["factor_apart"])
 
     heads = ("claim", "verdict", "statement", "stated", "found", "support", "apart")
     head_row = "".join(f'<th scope="col">{head}</th>' for head in heads)

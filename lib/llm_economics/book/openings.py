@@ -102,7 +102,7 @@ def opening(
     own
         Fields of the calculator, which the last decision leads to, with their values; ``page`` is its address.
 
-    Texts are plain, but for ``**bold**``.
+    Texts are plain, but for ``**bold**`` and code between backticks.
 
     Raises
     ------
@@ -152,4 +152,5 @@ def _badge(row: Mapping[str, str]) -> str:
 
 
 def _html(text: str) -> str:
-    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text, quote=False))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", bold)

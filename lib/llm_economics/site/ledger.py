@@ -125,6 +125,15 @@ def gather(app: Any, doctree: nodes.document, page: str) -> None:
             tables[id(table)] = table
         cell.parent.remove(cell)
         table += _rows(cell)
+    for row in [node for node in doctree.findall(_is_verdict) if not _in_table(node)]:
+        row.parent.replace(row, nodes.container("", row, classes=["ledger"]))  # a cell that shows more than verdicts
+
+
+def _in_table(node: nodes.Node) -> bool:
+    while (node := node.parent) is not None:
+        if "ledger" in node.get("classes", ()):
+            return True
+    return False
 
 
 def _is_ledger_cell(node: nodes.Node) -> bool:
