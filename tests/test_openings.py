@@ -15,7 +15,7 @@ from llm_economics.book import claims, openings
 from llm_economics.cli.service import Known
 from llm_economics.facts import ROOT
 from llm_economics.facts.units import show, usd
-from llm_economics.formulas import questions
+from llm_economics.formulas import questions, training_run
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.reruns import notebooks
 from llm_economics.site import answering
@@ -103,19 +103,24 @@ def test_the_calculator_takes_every_field_of_the_link_and_answers(address):
     for name, value in values.items():
         (field,) = form.select(f"[name={name}]")
         assert field.name == "input" or value in [o.get("value", o.text) for o in field.select("option")], (name, value)
-    numbers = {name: float(value) for name, value in values.items() if re.fullmatch(r"[\d.e+]+", value)}
+    usual = {field["name"]: field.get("value", "") for field in form.select("input[name]")}
+    usual |= {field["name"]: (field.select_one("[selected]") or field.option) for field in form.select("select[name]")}
+    usual = {name: value if isinstance(value, str) else value.get("value", value.text) for name, value in usual.items()}
+    options = {name: number(value) for name, value in (usual | values).items() if value}
     if form["data-what"] == "run":
-        for name, own in (("cards", "accelerators"), ("rate", "usd_per_hour"), ("peak", "peak_flops")):
-            numbers |= {own: numbers.pop(name)} if name in numbers else {}
-        numbers |= {name: 1e9 * numbers[name] for name in ("parameters", "tokens") if name in numbers}
-        assert questions.run(**numbers)
+        assert training_run.answer(Known(), **options)["found"]
         return
-    hours, price = numbers.pop("hours"), numbers.pop("usd_per_hour", None)
-    options = numbers | {name: values[name] for name in ("weights",) if name in values}
+    price = options.pop("usd_per_hour", None)
     found = questions.service(
-        values["model"], (values["system"],), Known(), **options, prices=() if price is None else (price,)
+        options.pop("model"), (options.pop("system"),), Known(), **options, prices=() if price is None else (price,)
     )
-    assert 0 < hours <= 24 and found["tokens_per_s_per_user"] > 0
+    assert [row for row in found.get("rows", [found]) if row["tokens_per_s_per_user"]]
+
+
+def number(text: str) -> float | str:
+    """What the form makes of an entry; text that is none as it is."""
+    found = re.fullmatch(r"([\d.]+(?:e[+-]?\d+)?)([BT]?)", text)
+    return float(found[1]) * {"": 1, "B": 1e9, "T": 1e12}[found[2]] if found else text
 
 
 @pytest.mark.parametrize("chapter", [chapter for chapter, row in FOUND.items() if "tab=service" in row.get("own", "")])

@@ -9,7 +9,7 @@ from typing import Any
 from llm_economics import facts
 from llm_economics.evidence import deployments, offers
 from llm_economics.facts.units import percent, show, usd
-from llm_economics.formulas import questions
+from llm_economics.formulas import training_run
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.offers import Workload
 
@@ -48,7 +48,7 @@ def service(model: str, system: str, users: int, prompt: int = 8192, output: int
         "per million."
     )
     fields = {"tab": "service", "model": served.name, "system": system, "concurrency": users}
-    fields |= {"prompt": prompt, "output": output, "cached_share": 0, "hours": 24}
+    fields |= {"prompt": prompt, "output": output, "cached_share": 0, "hours_in_use": 24}
     return Today(says, fields, found)
 
 
@@ -64,10 +64,22 @@ def run(parameters: float, tokens: float, chip: str, cards: int, mfu: float) -> 
     if price is None:
         raise ParameterError(f"chip = {chip!r} is not allowed: no price of it is known")
     asked = {"parameters": parameters, "tokens": tokens, "accelerators": cards, "mfu": mfu, "usd_per_hour": price}
-    found = questions.run(**asked, peak_flops=place.peak("bf16"))
+    found = training_run.run(**asked, peak_flops=place.peak("bf16"))
     says = (
         f"**Today** {cards:,} {chip}s at {usd(price)} an hour (median list price) and {percent(mfu)} of their BF16 "
         f"peak take **{show(found['days'])} days and {usd(found['usd'])}** for it."
     )
-    fields = {"tab": "run", "parameters": parameters / 1e9, "tokens": tokens / 1e9, "cards": cards}
-    return Today(says, fields | {"mfu": mfu, "rate": price, "peak": f"{place.peak('bf16'):g}"}, found)
+    fields = {"tab": "run", "parameters": entered(parameters), "tokens": entered(tokens), "accelerators": cards}
+    system = next(name for name in facts.systems() if facts.system(name).accelerator == place)
+    fields |= {"days": "", "mfu": mfu, "usd_per_hour": price, "system": system, "precision": "bf16"}
+    return Today(says, fields, found)
+
+
+def entered(value: Any) -> str:
+    """A value as a reader enters it into the form: 70B for seventy billion."""
+    if isinstance(value, str):
+        return value
+    for power, letter in ((1e12, "T"), (1e9, "B")):
+        if value >= power:
+            return f"{value / power:.12g}{letter}"
+    return f"{value:.12g}"

@@ -16,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from llm_economics import facts
 from llm_economics.evidence import answers, deployments, offers
+from llm_economics.evidence.today import entered
 from llm_economics.facts.chips import _system_names
 from llm_economics.facts.models import _FORMS, GPT4, _model_rows
 from llm_economics.facts.store import plain
@@ -177,26 +178,16 @@ def own_price(notebook: Path) -> str | None:
         return None
     filled = {"tab": tab, "system": SYSTEMS[named.get("usd_per_hour", "h100").split("_")[0]]}
     filled |= dict.fromkeys(EMPTY, "") if tab == "run" else {"model": "Llama 3.3 70B"}
-    filled |= {field: _entered(values[name]) for field, name in named.items()}
+    filled |= {field: entered(values[name]) for field, name in named.items()}
     if tab == "service":
         if "tpot_limit_ms" in values:
-            filled |= {"concurrency": "", "tokens_per_s": _entered(1e3 / values["tpot_limit_ms"])}
+            filled |= {"concurrency": "", "tokens_per_s": entered(1e3 / values["tpot_limit_ms"])}
         if "utilisation" in values:
-            filled["hours_in_use"] = _entered(24 * values["utilisation"])
+            filled["hours_in_use"] = entered(24 * values["utilisation"])
     elif "gpt4_expert_parameters" in values:
         active = values["gpt4_shared_parameters"] + values["gpt4_experts_per_token"] * values["gpt4_expert_parameters"]
-        filled["parameters"] = _entered(active)
+        filled["parameters"] = entered(active)
     return "calculator.html?" + urlencode(filled)
-
-
-def _entered(value: Any) -> str:
-    """A value as a reader enters it."""
-    if isinstance(value, str):
-        return value
-    for power, letter in ((1e12, "T"), (1e9, "B")):
-        if value >= power:
-            return f"{value / power:.12g}{letter}"
-    return f"{value:.12g}"
 
 
 def rooms() -> tuple[dict[str, Any], dict[str, str]]:
