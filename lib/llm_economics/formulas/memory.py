@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llm_economics.formulas.elementwise import floor, known, maximum, minimum, where
+from llm_economics.formulas.elementwise import floor, maximum, minimum, where
 from llm_economics.formulas.parallelism import Split, kv_shards, weight_bytes_per_accelerator
 from llm_economics.formulas.serving import ServedModel
 
