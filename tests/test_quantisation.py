@@ -23,7 +23,7 @@ spec = importlib.util.spec_from_file_location("pack_checkpoints", ORACLE / "pack
 pack = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
 
-UNTRUE = {"moA-nf4", "ds3-bnb-nf4", "llB-fp8-odd", "ds3-fp8", "q2m-fp8", "q35m-fp8"}
+UNTRUE = {"odD-mlx-4", "moA-nf4", "ds3-bnb-nf4", "llB-fp8-odd", "ds3-fp8", "q2m-fp8", "q35m-fp8"}
 """Whose declaration is not true of all that is stored: fused experts, sides that no blocks cover. With a warning."""
 
 
@@ -304,11 +304,13 @@ def test_gguf_names_its_recipe_and_its_fallback_types(tmp_path):
 
 
 def test_every_reader_is_tried():
+    configs = [case["files"]["config.json"] for case in CASES.values()]
     methods = {
-        case["files"]["config.json"].get("quantization_config", {}).get("quant_method") for case in CASES.values()
+        "mlx" if "quantization" in config else config.get("quantization_config", {}).get("quant_method")
+        for config in configs
     }
-    assert {"fp8", "compressed-tensors", "modelopt", "awq", "gptq", "auto-round", "bitsandbytes"} <= methods
-    assert methods <= set(quantisation.READERS)
+    assert {"fp8", "compressed-tensors", "modelopt", "awq", "gptq", "auto-round", "bitsandbytes", "mlx"} <= methods
+    assert methods <= {"mlx", *quantisation.READERS}
 
 
 # Through the command line ---------------------------------------------------------------------------------------------

@@ -145,6 +145,15 @@ def micro(bits: int, *, arithmetic: str | None = "fp8") -> Format:
     return Format(f"mxfp{bits}", "fp8", lambda o, i: _up(o * i * bits, 8) + o * _up(i, 32), arithmetic, (1, 32))
 
 
+def mlx(mode: str, bits: int, group: int, more: int = 0) -> Format:
+    """MLX: words of 32 bits; a scale and an offset of 16 bits a group (affine), or one byte (its micro formats)."""
+    name = f"int{bits} group {group}" if mode == "affine" else mode
+    scale = 4 if mode == "affine" else 1
+    kind = {"mxfp4": "fp4", "nvfp4": "fp4", "mxfp8": "fp8"}.get(mode, _whole(bits))
+    size = lambda o, i: 4 * o * _up(i * bits, 32) + scale * o * _up(i, group) + more  # noqa: E731
+    return Format(name, kind, size, None, (1, group))
+
+
 def bitsandbytes_4bit(kind: str, *, nested: bool) -> Format:
     """Groups of 64 over the whole matrix; the text of the state depends on the weights by a few bytes."""
 
@@ -234,7 +243,8 @@ class Declaration:
 
     ``scheme`` is what is printed, ``kv_scheme`` the precision of the KV cache if one is stated, ``read_from`` where it
     stands. ``formats`` are tried in order: a test of a module's name and kind, and its format (None: left as it was).
-    ``positive`` says that names are listed to be quantised, not to be left out; ``words`` are all that is written.
+    ``positive`` says that names are listed to be quantised, not to be left out; ``words`` are all that is written;
+    ``tables`` that embeddings and routers are quantised as everything else.
     """
 
     scheme: str
@@ -246,10 +256,14 @@ class Declaration:
     kv_scale_bytes: int = 0
     positive: bool = False
     words: str = ""
+    tables: bool = False
 
     def format_of(self, name: str, kind: str = "linear") -> Format | None:
-        """The format of a module; what is of another ``kind`` than "linear", "expert" and "head" has none."""
-        if kind not in ("linear", "expert", "head"):
+        """The format of a module; what is of another ``kind`` than "linear", "expert" and "head" has none.
+
+        Where ``tables`` are quantised as well, "embedding" and "router" may have one.
+        """
+        if kind not in ("linear", "expert", "head") and not (self.tables and kind in ("embedding", "router")):
             return None
         for applies, form in self.formats:
             if applies(name, kind):
@@ -313,7 +327,7 @@ def declared(config: Mapping[str, Any], folder: Path | None = None, prefix: str 
     inner = config.get("text_config") if isinstance(config.get("text_config"), Mapping) else {}
     beside = side_file(folder, prefix)
     for given, where in ((config, "config.json"), (inner, "config.json: text_config")):
-        found = given.get("quantization_config") or given.get("compression_config")
+        found = given.get("quantization_config") or given.get("compression_config") or _of_mlx(given)
         if found is not None and not isinstance(found, Mapping):
             raise refused("quantization_config", found, "it must be a JSON object")
         if found:
@@ -325,6 +339,12 @@ def declared(config: Mapping[str, Any], folder: Path | None = None, prefix: str 
         return _with_experts(_read(beside[0], config, beside[1]), config, inner)
     dtype = stored_dtype(config)
     return Declaration(dtype, "config.json: dtype" if _has_dtype(config, inner) else "no declaration: BF16 assumed")
+
+
+def _of_mlx(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What MLX writes beside the fields of a model: ``quantization``, and the same as ``quantization_config``."""
+    found = config.get("quantization")
+    return found if isinstance(found, Mapping) and {"group_size", "bits"} & set(found) else None
 
 
 def _has_dtype(*given: Mapping[str, Any]) -> bool:
@@ -349,7 +369,10 @@ def _with_experts(result: Declaration, config: Mapping[str, Any], inner: Mapping
 def _read(found: Mapping[str, Any], config: Mapping[str, Any], where: str) -> Declaration:
     method = str(found.get("quant_method") or "").lower().replace("_", "-")
     nested = found.get("quantization")
-    if isinstance(nested, Mapping):
+    inner = config.get("text_config")
+    if not method and any(_of_mlx(given) for given in (config, inner) if isinstance(given, Mapping)):
+        method, result = "mlx", _mlx(found, config)
+    elif isinstance(nested, Mapping):
         result = _modelopt(nested, config)
     elif method in READERS:
         result = READERS[method](found, config)
@@ -789,6 +812,53 @@ def _quark(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
         raise refused("quantization_config: weight dtype", dtype or None, "known of quark are fp4, fp8 and int8")
     tests = ((lambda name, kind: kind == "head" or listed(name), None), (_always, form))
     return Declaration(f"quark {form.name}", "", formats=tests)
+
+
+def _mlx(found: Mapping[str, Any], config: Mapping[str, Any]) -> Declaration:
+    """One format for all that has matrices, tables and routers among them; modules by name have their own, or none."""
+
+    def form(given: Mapping[str, Any]) -> Format:
+        mode = str(given.get("mode") or found.get("mode") or "affine")
+        if mode not in _MLX:
+            raise refused("quantization: mode", mode[:40], f"known of MLX are {', '.join(_MLX)}")
+        group, bits = _MLX[mode]
+        return mlx(
+            mode,
+            _number(given, "bits", bits, _BITS),
+            _number(given, "group_size", group, (16, 32, 64, 128)),
+            4 * bool(given.get("global_scale")),
+        )
+
+    own = {
+        name: value for name, value in found.items() if isinstance(value, (Mapping, bool)) and name != "global_scale"
+    }
+    formats = [
+        (_is_module(name), replace(form(value), tiled=True) if isinstance(value, Mapping) else form(found))
+        for name, value in own.items()
+        if value is not False
+    ]
+    left = tuple([_is_module(name) for name, value in own.items() if value is False])
+    usual = replace(form(found), tiled=True)
+    tests = ((lambda name, kind: any(test(name, kind) for test in left), None), *formats, (_always, usual))
+    others = sorted({form.name for _, form in formats} - {usual.name})
+    words = usual.name + (f", {', '.join(others)}" if others else "")
+    return Declaration(f"mlx {words}", "", formats=tests, tables=True)
+
+
+_MLX = {"affine": (64, 4), "mxfp4": (32, 4), "nvfp4": (16, 4), "mxfp8": (32, 8)}
+"""Modes of MLX: usual group and bits."""
+
+
+def _is_module(path: str) -> Callable[[str, str], bool]:
+    """Whether a module is the one that MLX calls ``path``: experts are one there, and all hangs below a model."""
+    wanted = _plain_path(path)
+    return lambda name, kind: _plain_path(name) == wanted
+
+
+def _plain_path(name: str) -> str:
+    name = re.sub(r"experts\.\d+\.|switch_(?:mlp|glu)\.|experts\.", "experts.", name)
+    name = re.sub(r"block_sparse_moe\.|feed_forward\.", "mlp.", name)
+    return re.sub(r"^(?:language_model\.|model\.|text_model\.)+", "", name)
 
 
 READERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Declaration]] = {

@@ -190,23 +190,37 @@ _WIDE_ROUTERS = _CORRECTED - {"deepseek_v4", "kimi_k2", "minimax_m2"} | {"deepse
 """Model types whose class keeps the router's matrix in FP32, and writes it so."""
 
 
+def _size(form: Format, weight: Weight, config: Mapping[str, Any]) -> int:
+    """Bytes of a weight's copies; the scalars of a tensor stand once where a file keeps all experts as one."""
+    size = weight.copies * form.size(weight.rows, weight.columns)
+    if weight.part != "experts" or config.get("model_type") != "gpt_oss":
+        return size
+    scalars = form.size(0, 0)
+    return size - scalars * (weight.copies - (not weight.name.endswith("up_proj")))  # gate and up are one as well
+
+
+_AS_GIVEN = ("modelopt", "auto-round", "mlx")
+"""Tools that write such routers and buffers in the type of the weights they were given."""
+
+
 def of_declaration(architecture: Architecture, declaration: Declaration, config: Mapping[str, Any]) -> Checkpoint:
     """The bytes of an architecture stored as ``declaration`` says."""
     value = dtype_bytes(config)
-    wide = config.get("model_type") in _WIDE_ROUTERS and _written_by(config, _PINNED)
+    as_given = declaration.method in _AS_GIVEN and _written_by(config, _PINNED)
+    wide = config.get("model_type") in _WIDE_ROUTERS and _written_by(config, _PINNED) and not as_given
     parts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     formats: Counter[Format] = Counter()
     values = odd = odd_bytes = 0
     for layer, part, weight, times in _named(architecture, config, _names_no_module(declaration)):
         plain = weight.parameters * (4 if wide and weight.name == "mlp.gate" else value)
-        form = _format(declaration, layer, weight) if weight.product and weight.columns > 1 else None
-        size = plain if form is None else weight.copies * form.size(weight.rows, weight.columns)
+        form = _format(declaration, layer, weight, config) if _is_matrix(declaration, weight) else None
+        size = plain if form is None else _size(form, weight, config)
         copies, held, plain, size = times * weight.copies, times * weight.parameters, times * plain, times * size
         if form is not None and form.keeps(weight.rows, weight.columns):
             odd, odd_bytes = odd + copies, odd_bytes + plain
             seen["other"] += plain
-            size -= held  # its scales are stored all the same
+            size = 0 if declaration.tables else size - held  # else its scales are stored all the same
             parts[part] += plain
             form = None if not size else form
         else:
@@ -321,8 +335,17 @@ def _ahead(architecture: Architecture, layer: Layer, tables: bool) -> Iterator[W
     yield vector("norms", "norms", hidden, 3, 3)
 
 
-def _format(declaration: Declaration, prefix: str, weight: Weight) -> Format | None:
+def _is_matrix(declaration: Declaration, weight: Weight) -> bool:
+    table = declaration.tables and weight.part == "embedding"
+    return (weight.product or table) and weight.columns > 1
+
+
+def _format(declaration: Declaration, prefix: str, weight: Weight, config: Mapping[str, Any]) -> Format | None:
     kind = _KINDS.get(weight.part)
+    if declaration.tables and weight.part == "embedding":
+        kind = "embedding"
+    if kind == "router" and declaration.tables and config.get("model_type") in _CORRECTED:
+        return None  # no layer of its own there, but an array
     if weight.name.endswith("shared_expert_gate") and _every_matrix(declaration):
         kind = "linear"
     if kind is None or "conv" in weight.name:
@@ -360,7 +383,8 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
     ahead = _layers_ahead(config)
     corrections = 0
     if model_type in _CORRECTED and architecture.n_experts:
-        each = 4 * architecture.n_experts
+        as_given = declaration.method in _AS_GIVEN and _written_by(config, _PINNED)
+        each = (dtype_bytes(config) if as_given else 4) * architecture.n_experts
         corrections = each * layers
         if ahead:
             parts["ahead"] += each * ahead
@@ -374,8 +398,8 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
 
 # Expressions are compiled when the first table of weights is read.
 _AUXILIARY = (
-    r"[._](?:weight_scale_inv|weight_scale_2|weight_scale|scale_inv|scales?|weight_global_scale|input_global_scale|"
-    r"input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|weight_g_idx|g_idx|qzeros|"
+    r"[._](?:weight_scale_inv|weight_scale_2|weight_scale|scale_inv|scales?|biases|weight_global_scale|"
+    r"input_global_scale|input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|weight_g_idx|g_idx|qzeros|"
     r"SCB|weight_format|activation_scale|pre_quant_scale|absmax|quant_map|nested_absmax|nested_quant_map|"
     r"quant_state\.bitsandbytes__\w+)$"
 )
@@ -383,7 +407,7 @@ _WEIGHT = r"(?:\.weight_packed|\.qweight|_blocks|\.weight)$"
 _CACHE = r"[._](?:[kvq]_scale|prob_output_scale|kv_scale|[kvq]_zero_point)$"
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _VISION = r"(?:^|\.)(?:visual|vision|vision_tower|vision_model|audio_tower|audio|mm_projector|v)\."
-_EXPERT = r"\.experts\.|_exps\."
+_EXPERT = r"\.experts\.|_exps\.|\.switch_(?:mlp|glu)\."
 _TABLE = r"(?:embed_tokens|\bwte|\bwpe|tok_embeddings|word_embeddings|embed_positions|token_embd|position_embd)\b"
 _AHEAD = r"(?:^|\.)(?:mtp|nextn|mtp_layers)\b"
 _NUMBER = r"(?:^|\.)(?:layers|blk|h)\.(\d+)\."
@@ -484,6 +508,9 @@ def _part(name: str, layers: int | None, tied: bool) -> str:
 def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int:
     """Weights that a stored tensor stands for."""
     name, elements = tensor.name, tensor.elements
+    if tensor.dtype == "U32":
+        scale = next((scale for scale in scales if scale.name.endswith(".scales")), None)
+        return elements * 8 if scale is None else scale.elements * _mlx_group(tensor, scale, declaration)
     if tensor.dtype == "I32":
         found = next((scale for scale in scales if scale.name.endswith(".scales")), None)
         if name.endswith(".qweight") and found is not None and len(found.shape) == 2 == len(tensor.shape):
@@ -505,6 +532,15 @@ def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int
     ):
         return 2 * elements
     return elements
+
+
+def _mlx_group(tensor: Tensor, scale: Tensor, declaration: Declaration | None) -> int:
+    """Weights that share a scale; without a declaration those of the mode that words and scales have in common."""
+    module = re.sub(_WEIGHT, "", tensor.name)
+    form = declaration.format_of(module) if declaration is not None else None
+    if form is not None and form.block[1] > 1:
+        return form.block[1]
+    return 16 if scale.dtype == "U8" and 2 * scale.elements >= tensor.elements else 32 if scale.dtype == "U8" else 64
 
 
 def _packed_bits(declaration: Declaration | None) -> int:
@@ -617,6 +653,14 @@ def _guess(tensor: Tensor, scales: list[Tensor]) -> tuple[str, dict[str, Any], t
             sides = tuple(-(-side // part) for side, part in zip(tensor.shape, scale.shape, strict=True))
             return f"fp8 block {sides[0]}x{sides[1]}", eight, sides
         return "fp8", eight, (1, 1)
+    if tensor.dtype == "U32":
+        scale = ends.get("scales")
+        group = _mlx_group(tensor, scale, None) if scale is not None else 64
+        bits = 32 * tensor.elements // max(1, group * scale.elements) if scale is not None else 4
+        if scale is not None and scale.dtype == "U8":
+            name = "nvfp4" if group == 16 else f"mxfp{bits}"
+            return f"mlx {name}", {"weights": "fp8" if bits == 8 else "fp4", "arithmetic": None}, (1, group)
+        return f"mlx int{bits}", {"weights": "int4" if bits <= 4 else "int8", "arithmetic": None}, (1, group)
     if tensor.dtype == "I32":
         return "compressed-tensors int4", {"weights": "int4", "arithmetic": None}, (1, 1)
     if tensor.dtype in ("U8", "F4"):
