@@ -73,6 +73,11 @@ def meet(contexts, address, page, mode):
             ".map((e) => (e.getBoundingClientRect().bottom + scrollY) / innerHeight)).flat()"
         )
         assert len(ends) in (0, 3) and max(ends, default=0) <= 1.5, "the opening is longer than a screen and a half"
+        share = tab.evaluate(
+            "[...document.querySelectorAll('.ledger')].reduce((sum, e) => sum + e.getBoundingClientRect().height, 0)"
+            " / document.querySelector('.bd-article').getBoundingClientRect().height"
+        )
+        assert share < 0.2, "the ledger takes a fifth of the page"
         if page == CODE_IN_EVERY_MODE:
             tab.click(".code-switch")
             tab.locator(".book-code pre").first.wait_for()
