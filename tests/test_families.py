@@ -106,6 +106,9 @@ WHAT_CLASSES_DO = {  # total by the class of transformers 5.24.0, on the meta de
         | {"num_key_value_heads": 3, "intermediate_size": 52, "mamba_d_state": 8, "mamba_d_conv": 5}
         | {"mamba_n_heads": 4, "mamba_d_head": 6, "mamba_n_groups": 1, "mamba_d_ssm": 24, "mamba_proj_bias": True}
         | {"tie_word_embeddings": True}),
+    "mllama_text_model": (105674, {"vocab_size": 251, "hidden_size": 48, "num_hidden_layers": 5}
+        | {"num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 48, "tie_word_embeddings": True}
+        | {"cross_attention_layers": [1]}),
     "cosmos3_edge_text": (204330, {"vocab_size": 199, "hidden_size": 70, "num_hidden_layers": 4}
         | {"num_attention_heads": 1, "num_key_value_heads": None, "intermediate_size": 58}
         | {"tie_word_embeddings": False}),

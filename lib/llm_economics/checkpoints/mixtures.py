@@ -441,6 +441,8 @@ def ocr(f: Fields) -> Family:
     listed = "sliding_window" in f.defaults and f.given.get("layer_types") is not None
     if listed:
         raise refused("layer_types", f.given["layer_types"], "windows over what was generated alone are not counted")
+    if f.flag("mlp_bias") and f.value("n_shared_experts") == 0:
+        raise refused("n_shared_experts", 0, "with mlp_bias the bias of an expert that is not there would stay")
     if f.given.pop("head_dim", None) is not None:
         f.notes.append("head_dim is ignored, as transformers ignores it: hidden_size / num_attention_heads")
     return decoder(

@@ -18,6 +18,7 @@ from llm_economics.checkpoints.shapes import (
     grouped,
     kinds,
     model,
+    never_tied,
     sizes,
     whole_numbers,
     windows,
@@ -191,8 +192,9 @@ def nemotron_nas(f: Fields) -> Family:
 
 
 def mllama_text(f: Fields) -> Family:
-    """Layers that attend to an image stand between the others; only the latter keep a cache of the text."""
+    """Layers that attend to an image stand between the others; only the latter keep a cache of the text. Never tied."""
     s = base(f)
+    never_tied(f, s)
     crossing = set(whole_numbers(f, "cross_attention_layers") or [3, 8, 13, 18, 23, 28, 33, 38])
     f.notes.append("layers that attend to an image count, but neither their cache nor their attention")
     gates = (vector("cross_attn.norms", "norms", s.head_dim, 2, 2), vector("cross_attn.gates", "norms", 2))

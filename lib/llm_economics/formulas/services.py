@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from math import inf
+from math import inf, sqrt
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -363,7 +363,7 @@ def _experts_read(model: ServedModel, split: Split, tokens):
     mean = touched / groups
     variance = mean * (1 - 1 / groups) * (experts - touched) / max(experts - 1, 1)
     score = max(NormalDist().inv_cdf((groups - 0.375) / (groups + 0.25)), 0.0)
-    most = maximum(minimum(mean + score * maximum(variance, 0.0) ** 0.5, maximum(experts / groups, 1.0)), 1.0)
+    most = maximum(minimum(mean + score * _root(maximum(variance, 0.0)), maximum(experts / groups, 1.0)), 1.0)
     return maximum(most, mean), 1.0
 
 
@@ -435,7 +435,12 @@ def _by_width(width, wide, eight, four):
 
 def _both(reading, computing):
     """Root of the sum of squares: large products hide part of their arithmetic behind reading."""
-    return (reading * reading + computing * computing) ** 0.5
+    return _root(reading * reading + computing * computing)
+
+
+def _root(value):
+    """Square root, of a float rounded as it is everywhere; powers are not."""
+    return sqrt(value) if isinstance(value, float) else value**0.5
 
 
 def _slower(k: Constants, w: Work):
