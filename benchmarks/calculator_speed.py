@@ -3,10 +3,10 @@
     python benchmarks/calculator_speed.py [RUNS]
 
 DevTools slow the main thread of a page down, not the worker in which the library runs. So the processes that draw and
-answer are stopped here for some three quarters of the time, all their threads at once (by signals, Linux only); how much
-slower a loop then takes in a worker is measured and printed. The seconds are those from the click to the answer on the
-page, first of a fresh browser: right away, and where the reader has touched a field before, as one who fills the form
-does. Medians of RUNS (5); other work on the machine makes them longer.
+answer are stopped here for some three quarters of the time, all their threads at once (by signals, Linux only); how
+much slower a loop then takes in a worker is measured and printed. The seconds are those from the click to the answer
+on the page, first of a fresh browser: right away, and where the reader has touched a field before, as one who fills
+the form does. Medians of RUNS (5); other work on the machine makes them longer.
 """
 
 from __future__ import annotations
