@@ -25,7 +25,7 @@ def on_eight(p):
         bandwidth_efficiency=p["bandwidth_efficiency"],
         bound="sum",
     )
-    kept = 0.1 * H100.memory_bytes + 20 * 8192 * 2 * 8192 + 1.7e9  # an engine's, 8,192 tokens of a width of 8,192
+    kept = 0.1 * H100.memory_bytes + 2.3e9 + 39 * 1024 * 128_256  # an engine with its links, and its sampling
     return step, serving.capacity(model, node, 1, p["context_tokens"], reserve_bytes=kept).max_sequences
 
 

@@ -27,8 +27,12 @@ def expected(p: dict) -> dict[str, float]:
     def share(name, speed):
         return speed * ((parameters[name] - unread[name]) * size + kv[name] * context) / 21e15
 
-    def sequences(name):
-        return (44e9 * wafers(name, 0) - weights[name]) // (kv[name] * context)
+    def sequences(name, kept=0):
+        return max(0, ((44e9 - kept) * wafers(name, 0) - weights[name]) // (kv[name] * context))
+
+    def beside_an_engine(name, hidden, width):
+        largest = max(8192 * 2 * (3 * hidden + 3 * width), 39 * 256 * 128_256)  # a pass, or the sampling
+        return sequences(name, 0.1 * 44e9 + 0.3e9 + largest)
 
     arch = facts.model("Llama 3 70B")
 
@@ -69,6 +73,8 @@ def expected(p: dict) -> dict[str, float]:
         **{f"wafers_{name.lower()}": wafers(name, 0) for name in ("20B", "70B", "405B")},
         **{f"wafers_{name.lower()}_with_cache": wafers(name, p["batch"]) for name in ("20B", "70B", "405B")},
         **{f"sequences_{name.lower()}": sequences(name) for name in ("8B", "70B")},
+        "sequences_8b_beside_an_engine": beside_an_engine("8B", 4096, 14336),
+        "sequences_70b_beside_an_engine": beside_an_engine("70B", 8192, 28672),
         "price_against_azure": 0.6 / azure,
         "price_against_median": 0.6 / ((others[2] + others[3]) / 2),
         "streams_to_break_even": hourly / (450 * 4 * 3600 * 0.60e-6),

@@ -90,7 +90,8 @@ def by_hand(p: dict, machine: System, precision: str, boxed: bool = False) -> fl
         "compute_efficiency": p["mfu"],
         "overlap": 0.0,
     }
-    reserve = 0.1 * chip.memory_bytes + 20 * 8192 * served.hidden_bytes + 1.7e9
+    alive = 8192 * served.hidden_bytes * (3 + 12 / t)  # hidden states, and an MLP of four of them
+    reserve = 0.1 * chip.memory_bytes + alive + 0.3e9 + np.where((t > 1) | (e > 1), 2e9, 0)
     full = p["prompt_tokens"] + p["output_tokens"]
 
     prompts = 2.0 ** np.arange(8) * s * d
@@ -207,7 +208,7 @@ def expected(p: dict) -> dict[str, float]:
         "rest_share_of_thirty": log(30 / (2 * 192 / 80)) / log(30),
         "h100s_to_hold": ceil(1831e9 / (80 * 2**30)),
         "gb200s_to_hold": ceil(1831e9 / 2 / GB200_BYTES),
-        "h100s_to_hold_64_users": ceil((1831e9 + 64 * kv) / (0.9 * 80 * 2**30 - 20 * 8192 * 2 * 10752 - 1.7e9)),
+        "h100s_to_hold_64_users": ceil((1831e9 + 64 * kv) / (0.9 * 80 * 2**30 - 8192 * 2 * 10752 * 4.5 - 2.3e9)),
         "h100s_for_first_token": prompt_flops / (1978.9e12 * p["mfu"] * p["ttft_limit_s"]),
         "boxed_all_experts_ms": all_read_ms(p, 8, 8, talk(64, False)),
         "spread_all_experts_ms": all_read_ms(p, 8, 64, talk(8, True)),

@@ -68,7 +68,7 @@ def expected(p: dict) -> dict[str, float]:
         "cards_for_weights": ceil(p["hosted_parameters"] * bytes_per_value(p["weight_format"]) / (80 * 2**30)),
         "sequences_405b_fp8": float(
             serving.capacity(
-                fp8, node, 1, 8192, reserve_bytes=0.1 * 80 * 2**30 + 20 * 8192 * 2 * 16384 + 1.7e9
+                fp8, node, 1, 8192, reserve_bytes=0.1 * 80 * 2**30 + 2.3e9 + 39 * 1024 * 128_256
             ).max_sequences
         ),
         "pc_ceiling_8b": 120e9 / (total("Llama 3 8B") / 2),

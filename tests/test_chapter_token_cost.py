@@ -79,7 +79,7 @@ def expected(p: dict) -> dict[str, float]:
     def usd(batch, price=listed):
         return price * 8 / 3600 * 1e6 * step(batch).seconds / batch / used
 
-    kept = 0.1 * 80 * 2**30 + 20 * 8192 * 2 * 8192 + 1.7e9  # an engine's, 8,192 tokens of a width of 8,192
+    kept = 0.1 * 80 * 2**30 + 2.3e9 + 39 * 1024 * 32_000  # an engine with its links, and its sampling
     most = float(serving.capacity(model(), a100s(8), 1, p["llama2_context_tokens"], reserve_bytes=kept).max_sequences)
     leak = 4.9 / used
     share = p["input_tokens_per_output"] / (1 + p["input_tokens_per_output"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llm_economics import facts
 from llm_economics.evidence import search as searching
 from llm_economics.evidence.search import FLOOR, Assumptions, InfeasibleError, Limits, Workload, search, space
-from llm_economics.formulas import serving
+from llm_economics.formulas import memory, serving
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import Accelerator, Link, System
 from llm_economics.formulas.parallelism import Split, kv_shards
@@ -68,12 +68,14 @@ def by_hand(models, system, work, limits, assumed, disaggregated, batches, degre
         split = {
             k: Split(*k, expert_tensor=k[0] * k[2] / k[3], fullest=math.ceil(12 / k[1]) * k[1] / 12) for k in layouts
         }
-        reserve = (1 - assumed.memory_share) * CHIP.memory_bytes + 20 * assumed.pass_tokens * model.hidden_bytes
-        reserve += assumed.engine_bytes
+        room = {"pass_tokens": assumed.pass_tokens, "sequences": assumed.sequences, "engine": assumed.engine_bytes}
+        reserve = {
+            k: memory.reserve_bytes(model, CHIP.memory_bytes, split[k], assumed.memory_share, **room) for k in layouts
+        }
         extra = model.layers * assumed.overhead_per_layer_s
 
         def fits(k, batch, context, model=model, split=split, reserve=reserve):
-            return serving.capacity(model, system, batch, context, split[k], reserve_bytes=reserve).fits
+            return serving.capacity(model, system, batch, context, split[k], reserve_bytes=reserve[k]).fits
 
         cost = {}
         for k in layouts:
@@ -290,7 +292,7 @@ def test_reasons_name_the_limit_in_the_way():
     huge = serving.model_from_parameters("huge", 1e12, layers=12, kv_bytes_per_token=1.0)
     line, counts = reason(huge, SYSTEM)
     assert (
-        "memory: the leanest layout needs 2,000 GB and may fill 562.4 GB" in line and counts.memory == counts.searched
+        "memory: the leanest layout needs 2,000 GB and may fill 557.6 GB" in line and counts.memory == counts.searched
     )
     line, counts = reason(MIXTURE, SYSTEM, Limits(max_ttft_s=1e-3))
     shortest = search(MIXTURE, SYSTEM, WORK).counts.ttft_s

@@ -39,15 +39,16 @@ from llm_economics.checkpoints import quantisation, stored  # noqa: E402
 from llm_economics.checkpoints.files import DTYPE_BITS  # noqa: E402
 
 QUESTIONS = (
-    "llama3-8b-h100",
-    "llama3-8b-h100-tp2",
-    "llama31-8b-h100",
-    "qwen3-8b-4-cards",
-    "qwen25-1.5b-t4",
     "r1-distill-14b-2x4090",
+    "llama31-8b-3090-20k",
+    "llama31-8b-3090-29k",
+    "qwen3-235b-fp8-4xh100",
     "qwen3-235b-fp8-4xh100-sglang",
-    "llama-70b-fp8-h200",
+    "qwen3-coder-30b-8xa5000",
+    "qwen3-coder-480b-8xh20",
+    "gpt-oss-120b-h100-0.95",
 )
+"""All logs of deployments that left room for a cache, of models that the log names."""
 TOKENS = 4096
 """Length of the one sequence whose cache the calculators are asked for."""
 LLAMA_8B = {
@@ -65,6 +66,7 @@ CLASSES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
     "qwen3_moe": "Qwen3MoeForCausalLM",
+    "gpt_oss": "GptOssForCausalLM",
 }
 
 
@@ -86,7 +88,10 @@ def folder_of(config: dict, place: Path) -> Path:
                 name = prefix + "post_attention_layernorm.weight"
             shape = [weight.rows, weight.columns] if weight.columns > 1 else [weight.rows]
             parts = [(name, "BF16" if form is None else "F8_E4M3", shape)]
-            if form is not None and "block" in form.name:
+            if form is not None and form.name.startswith("mxfp4"):
+                stem, sides = name.removesuffix(".weight"), [weight.rows, weight.columns // 32]
+                parts = [(f"{stem}_blocks", "U8", [*sides, 16]), (f"{stem}_scales", "U8", sides)]
+            elif form is not None and "block" in form.name:
                 parts.append((f"{name}_scale_inv", "F32", [-(-weight.rows // 128), -(-weight.columns // 128)]))
             elif form is not None:
                 parts += [

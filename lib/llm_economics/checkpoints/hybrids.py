@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from llm_economics.checkpoints.config import Fields, refused
 from llm_economics.checkpoints.latent import INDEXED, _streams, index, indexer_types, mla
 from llm_economics.checkpoints.shapes import (
@@ -27,6 +25,7 @@ from llm_economics.checkpoints.shapes import (
     with_shared,
 )
 from llm_economics.formulas.blocks import Block, Dense, Experts, Layer, Listed, Reach, Several, Weight, vector
+from llm_economics.formulas.records import replace
 from llm_economics.formulas.recurrences import DeltaNet, KimiDelta
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from llm_economics.checkpoints.config import Fields, refused
@@ -29,6 +28,7 @@ from llm_economics.formulas.blocks import (
     Weight,
     vector,
 )
+from llm_economics.formulas.records import replace
 
 INDEXED = "indexed_attention"
 

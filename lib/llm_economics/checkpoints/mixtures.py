@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from llm_economics.checkpoints.config import Fields, refused
@@ -32,6 +31,7 @@ from llm_economics.checkpoints.shapes import (
     with_shared,
 )
 from llm_economics.formulas.blocks import Dense, Experts, Layer, Listed, Reach, Several, Weight, vector
+from llm_economics.formulas.records import replace
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Experts

@@ -7,23 +7,25 @@ the checkpoint decides, and the chip what it can compute in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from llm_economics.checkpoints.config import is_weights
 from llm_economics.checkpoints.config import load as load_config
 from llm_economics.checkpoints.families import Config, read
-from llm_economics.checkpoints.files import is_weights
 from llm_economics.checkpoints.quantisation import PUBLISHED, SIDE_FILES
 from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
-from llm_economics.formulas.offers import Formats
+from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.serving import ServedModel, model_from_architecture
 
+if TYPE_CHECKING:
+    from llm_economics.formulas.offers import Formats
 
-@dataclass(frozen=True)
+
+@record
 class Published:
     """A model as its makers publish it.
 
@@ -97,7 +99,7 @@ def _has_weights(path: Path) -> bool:
 # Precisions
 
 
-@dataclass(frozen=True)
+@record
 class Precisions:
     """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are."""
 
@@ -158,6 +160,8 @@ def formats(
     ParameterError
         If a name is not known, or the chip has no such arithmetic.
     """
+    from llm_economics.formulas.offers import Formats
+
     how = precisions(model, chip, weights=weights, arithmetic=arithmetic, kv=kv)
     return Formats(how.weights, how.arithmetic, how.kv, _outside_experts(model) if how.as_stored else None)
 
@@ -200,7 +204,17 @@ def served(model: Published, how: Precisions) -> ServedModel:
         common += experts
     shares = replace(base.shares, block=max(stored_as(model, how.weights).block))
     lookup = parts.get("lookup", 0) + parts.get("vision", 0)
-    return replace(base, common_bytes=common, expert_bytes=each, lookup_bytes=lookup, shares=shares)
+    padding = _mxfp4_padding(base) if stored_as(model, how.weights).scheme.startswith("mxfp4") else 0.0
+    given = {"common_bytes": common, "expert_bytes": each, "lookup_bytes": lookup, "shares": shares}
+    return replace(base, padding=padding, **given)
+
+
+def _mxfp4_padding(model: ServedModel) -> float:
+    """What vLLM's kernels for MXFP4 add to experts: rows to multiples of 128, columns to 256 (logged for gpt-oss)."""
+    hidden, width = model.hidden_bytes / 2, max(model.shares.expert_widths, default=0)
+    if not hidden or not width:
+        return 0.0
+    return -(-hidden // 256) * 256 / hidden * (-(-width // 128) * 128 / width) - 1
 
 
 def in_precisions(model: Published, weights: str, kv: str) -> ServedModel:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from llm_economics.checkpoints.config import MOST, Fields, refused, whole_number
 from llm_economics.checkpoints.shapes import (
     FULL,
@@ -27,6 +25,7 @@ from llm_economics.checkpoints.shapes import (
 )
 from llm_economics.formulas.blocks import Block, Dense, Layer, Listed, Reach, Several, Weight, vector
 from llm_economics.formulas.elementwise import check_range
+from llm_economics.formulas.records import replace
 from llm_economics.formulas.recurrences import LightningAttention, Mamba, Mamba2, RecurrentUnit, ShortConvolution
 
 # ---------------------------------------------------------------------------------------------------------------------

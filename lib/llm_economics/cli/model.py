@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
-import os
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,40 +60,13 @@ def model(
     FILE is a config.json, a file of weights (safetensors, its index, GGUF), FOLDER one that holds them, NAME a model
     of data/models.csv. Of weights whose model is not known the bytes are counted alone.
     """
-    from llm_economics.facts import cache
-
-    options = (context, batch, system, accelerators, memory_share, allow_padding, as_json, sorted(precisions.items()))
-    key = _key(config, repr(options))
-    found = cache.read("models", key) if key else None
-    if found is None:
-        answer = _answer(config, context, batch, system, accelerators, memory_share, allow_padding, precisions)
-        found = (json.dumps(answer, indent=2, ensure_ascii=False) if as_json else _table(answer)).encode()
-        if key:
-            cache.write("models", key, found)
-    click.echo(found.decode())
-
-
-_BESIDE = ("quant_config.json", "quantization_config.json", "quantize_config.json")
-
-
-def _key(source: str, options: str) -> str | None:
-    """What an answer is kept under; None where it rests on more files than one of JSON and those of the book."""
-    from llm_economics.facts import cache
-
-    inline = source.lstrip().startswith("{")
-    path = Path(source)
-    content, place = source.encode(errors="replace"), ""
-    if os.environ.get("LLM_ECONOMICS_DATA"):
-        return None
+    collects = gc.isenabled()
+    gc.disable()  # what one answer makes is less than a collection costs
     try:
-        if not inline and path.exists():
-            beside = any(name.endswith(_BESIDE) for name in os.listdir(path.parent))
-            if beside or path.suffix != ".json" or path.name.endswith("index.json") or path.stat().st_size > 1_000_000:
-                return None
-            content, place = path.read_bytes(), str(path.resolve())
-    except (OSError, ValueError):
-        return None
-    return cache.key(content, place, options, cache.stamp())
+        answer = _answer(config, context, batch, system, accelerators, memory_share, allow_padding, precisions)
+    finally:
+        (gc.enable if collects else gc.disable)()
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else _table(answer))
 
 
 def _answer(
@@ -109,9 +80,9 @@ def _answer(
     precisions: Mapping[str, str | None],
 ) -> dict[str, Any]:
     from llm_economics import facts
-    from llm_economics.evidence.memory import MEMORY_SHARE
     from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
     from llm_economics.formulas.hardware import BYTES_PER_VALUE
+    from llm_economics.formulas.memory import MEMORY_SHARE
 
     if context is not None:
         check_range("context", context, 1, 1_000_000_000)
@@ -233,39 +204,38 @@ class _Case:
             "notes": self.notes,
         }
 
-    def reserve(self, system: System, served: ServedModel) -> float:
+    def reserve(self, system: System, served: ServedModel, split: Split) -> float:
         """Memory of an accelerator that weights and cache may not use, byte."""
-        from llm_economics.evidence.memory import reserve_bytes
+        from llm_economics.formulas.memory import reserve_bytes
 
-        return reserve_bytes(system.accelerator.memory_bytes, served.hidden_bytes, self.share)
+        return float(reserve_bytes(served, system.accelerator.memory_bytes, split, self.share))
 
     def held(self, served: ServedModel, system: System, split: Split):
         """Whether a split holds model and sequences."""
         from llm_economics.formulas.serving import capacity
 
-        reserve = min(self.reserve(system, served), system.accelerator.memory_bytes)
+        reserve = min(self.reserve(system, served, split), system.accelerator.memory_bytes)
         return capacity(served, system, self.batch, self.context, split, reserve_bytes=reserve)
 
     def fewest(self, served: ServedModel, one: System, *, pipelines: bool = True) -> Split | None:
         """The split with the fewest accelerators that holds model and sequences; None if none does."""
-        from llm_economics.facts.models import existing_splits, machine
+        from llm_economics.facts.models import machine, split_of, split_sizes
 
-        found = existing_splits(served, one.domain_size, self.padding, pipelines=pipelines)
-        last = found[-1]
-        if not self.held(served, machine(one, int(last.accelerators)), last).fits:
-            return next((split for split in found if self._holds(served, one, split)), None) if pipelines else None
-        return next(split for split in found if self._holds(served, one, split))
-
-    def _holds(self, served: ServedModel, one: System, split: Split) -> bool:
-        from llm_economics.facts.models import machine
-
-        if served.weight_bytes > split.accelerators * one.accelerator.memory_bytes:  # no split divides them further
-            return False
-        return bool(self.held(served, machine(one, int(split.accelerators)), split).fits)
+        sizes = split_sizes(served, one.domain_size, self.padding, pipelines=pipelines)
+        largest = machine(one, int(sizes[-1][0]))
+        if not pipelines and not self.held(served, largest, split_of(sizes[-1])).fits:
+            return None
+        room = self.share * one.accelerator.memory_bytes  # at the most
+        each = served.kv_bytes(self.context) + served.state_bytes
+        needed = served.weight_bytes + self.batch * each  # an even split of all of it; none does better
+        least = needed / room * (1 - 1e-9) if room > 0 else math.inf
+        within = (split_of(size) for size in sizes if size[0] >= least)
+        return next((split for split in within if self.held(served, largest, split).fits), None)
 
     def systems(self) -> list[dict[str, Any]]:
         """For each system of the catalog the fewest of its accelerators that hold the model, and their roofline."""
         from llm_economics import facts
+        from llm_economics.facts.models import machine
         from llm_economics.formulas.serving import decode
 
         rows = []
@@ -284,7 +254,7 @@ class _Case:
                 rows.append(row | {"why_not": "no split that engines take holds it"})
                 continue
             needed = int(split.accelerators)
-            step = decode(served, facts.system(name, needed), self.batch, self.context, split, precision=how.arithmetic)
+            step = decode(served, machine(one, needed), self.batch, self.context, split, precision=how.arithmetic)
             rows.append(
                 row
                 | {
@@ -305,10 +275,10 @@ class _Case:
 
     def cache_tokens(self, served: ServedModel, system: System, split: Split) -> int | None:
         """Tokens of cache that weights and reserve leave room for; None without a cache."""
-        from llm_economics.evidence.memory import room
+        from llm_economics.formulas.memory import room
 
         memory = system.accelerator.memory_bytes
-        found = room(served, memory, split, self.context, self.reserve(system, served)).tokens
+        found = room(served, memory, split, self.context, self.reserve(system, served, split)).tokens
         return None if found == float("inf") else int(found)
 
     def on_system(self, name: str, accelerators: int | None) -> dict[str, Any]:
@@ -338,9 +308,9 @@ class _Case:
             "tensor_parallel": int(split.tensor),
             "pipeline_parallel": int(split.pipeline),
             "padded": bool(split.padded > 1),
-            "precisions": {name: value for name, value in asdict(how).items() if name != "as_stored"},
+            "precisions": {name: getattr(how, name) for name in ("weights", "arithmetic", "kv")},
             "held_bytes": _whole(round(served.weight_bytes)),
-            "reserve_bytes": _whole(round(self.reserve(system, served))),
+            "reserve_bytes": _whole(round(self.reserve(system, served, split))),
             "cache_tokens": self.cache_tokens(served, system, split),
             "fits": bool(held.fits),
             "missing_bytes": _whole(round(held.missing_bytes)),

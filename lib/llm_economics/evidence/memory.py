@@ -1,9 +1,9 @@
-"""What fits: one rule for the command line, the search and the chapters, calibrated on logs of serving engines.
+"""What engines logged of their memory when they started, beside what :mod:`llm_economics.formulas.memory` says.
 
-An engine fills a share of the memory (0.9 by default in vLLM). Beside weights and cache it needs room for the
-activations of its largest pass and for itself: sampling buffers, communication, graphs, workspaces. ``data/
-memory_cases.csv`` holds what engines logged at their start; :func:`calibrated` is the amount for the engine itself that
-half of them stay below, and :func:`predictions` what the rule says of each of them.
+``data/memory_cases.csv`` holds the logs. Each names the sequences and the tokens for which the engine made room, as its
+command line or the defaults of its version have it. :func:`fitted` finds the rule's constants from logs,
+:func:`predictions` says of each log what the rule does, :func:`left_out` does so without its own help, and
+:func:`compared` sets our answers beside those of calculators.
 """
 
 from __future__ import annotations
@@ -11,142 +11,198 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llm_economics.formulas.elementwise import floor, maximum
-from llm_economics.formulas.parallelism import Split, kv_shards, weight_bytes_per_accelerator
+from llm_economics.formulas import memory
+from llm_economics.formulas.parallelism import Split, kv_shards
 from llm_economics.formulas.serving import ServedModel
 
 if TYPE_CHECKING:
     import pandas
 
-MEMORY_SHARE = 0.9
-"""Share of the memory that an engine fills."""
-PASS_TOKENS = 8192
-"""Tokens of the largest pass, for which activations have room (longer prompts are read in chunks)."""
-ACTIVATION_STATES = 20
-"""Hidden states of one token that are alive in a layer: residual, norm, Q, K, V, attention, an MLP of 4 h, buffers."""
-ENGINE_BYTES = 1.7e9
-"""What an engine keeps for itself on each accelerator; the median of the logs (:func:`calibrated`)."""
-
-
-def reserve_bytes(
-    memory_bytes, hidden_bytes, share=MEMORY_SHARE, pass_tokens=PASS_TOKENS, engine_bytes=ENGINE_BYTES
-) -> Any:
-    """Memory of one accelerator that weights and cache may not use, byte.
-
-    Activations are not divided by tensor parallelism: each accelerator holds the hidden states whole (logged alike at
-    one and at two accelerators). An engine's own buffers are taken to be no more than a tenth of the memory, so that a
-    chip of a few gigabytes is not all engine.
-    """
-    activations = ACTIVATION_STATES * pass_tokens * hidden_bytes
-    return (1 - share) * memory_bytes + activations + min(engine_bytes, 0.1 * memory_bytes)
+OURS = "ours"
+"""Name of our own answers among those of the calculators."""
 
 
 @dataclass(frozen=True)
-class Room:
-    """What one accelerator has left for the cache, byte, and how many tokens of cache the whole instance holds."""
+class Constants:
+    """What the logs say: bytes of sampling for a sequence and word, of an engine, and of links (small, large card)."""
 
-    free_bytes: Any
-    tokens: Any
-
-
-def room(model: ServedModel, memory_bytes, split: Split, context, reserve) -> Room:
-    """What remains of ``memory_bytes`` (one accelerator) beside weights and ``reserve``.
-
-    ``tokens`` are those of sequences of ``context`` tokens; layers with a window keep no more than it holds.
-    """
-    dense, experts = model.common_bytes + model.lookup_bytes, model.experts * model.expert_bytes
-    free = memory_bytes - reserve - weight_bytes_per_accelerator(dense, experts, split)
-    sequence = model.kv_bytes(context)
-    each = sequence / context * split.fullest / (split.pipeline * kv_shards(split, model.kv_heads))
-    return Room(free, floor(maximum(free, 0.0) / each) * split.data if each > 0 else float("inf"))
+    sampling: float = memory.SAMPLING_BYTES
+    engine: float = memory.ENGINE_BYTES
+    links: tuple[float, float] = memory.LINK_BYTES
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The logs
+@dataclass(frozen=True)
+class _Log:
+    """A logged start: what was served on what, and what the engine made room for."""
+
+    name: str
+    engine: str
+    model: ServedModel
+    split: Split
+    memory_bytes: float
+    share: float
+    sequences: float
+    pass_tokens: float
+    deployed: bool
+    cache_bytes: float
+    """Of one accelerator."""
+
+    @property
+    def weights(self) -> float:
+        return float(memory.loaded_bytes(self.model, self.split))
+
+    @property
+    def fills(self) -> float:
+        """What the engine fills with all but its reserve; TensorRT-LLM takes its share of what the weights leave."""
+        if self.engine == "TensorRT-LLM":
+            return self.weights + self.share * (self.memory_bytes - self.weights)
+        return self.share * self.memory_bytes
+
+    @property
+    def each(self) -> float:
+        """Cache of a token on one accelerator, byte."""
+        return float(self.model.kv_bytes(1)) / kv_shards(self.split, self.model.kv_heads)
+
+    @property
+    def activations(self) -> float:
+        """Activations that count: SGLang's and TensorRT-LLM's shares leave them to the rest of the memory."""
+        return float(memory.activation_bytes(self.model, self.split, self.pass_tokens))
+
+    @property
+    def sampled(self) -> float:
+        """Logits in all, a number."""
+        return self.sequences * self.model.shares.vocabulary
+
+    @property
+    def kept(self) -> float:
+        """What was left neither to weights nor to cache, byte."""
+        return self.fills - self.weights - self.cache_bytes
+
+    @property
+    def grouped(self) -> bool:
+        return self.split.tensor > 1 or self.split.expert > 1
+
+    @property
+    def large(self) -> bool:
+        return self.memory_bytes >= memory.LARGE[1]
+
+    def own(self, using: Constants) -> float:
+        """Of the engine itself, byte."""
+        links = using.links[int(self.large)] if self.grouped else 0.0
+        return min(using.engine + links, 0.1 * self.memory_bytes)
+
+    def free(self, using: Constants) -> float:
+        """What the rule leaves for the cache, byte."""
+        return self.fills - self.weights - self.own(using) - max(self.activations, using.sampling * self.sampled)
 
 
-def predictions(engine_bytes: float = ENGINE_BYTES) -> pandas.DataFrame:
-    """The cases of ``data/memory_cases.csv`` with what the rule says of them.
-
-    Returns
-    -------
-    DataFrame
-        ``cache_bytes`` (logged, of one accelerator), ``overhead_bytes`` (what was left neither to weights nor to
-        cache), ``predicted_bytes`` and ``predicted_tokens`` beside ``kv_tokens``.
-    """
-    from llm_economics import facts
-
-    cases = facts.load("memory_cases")
-    cases = cases[cases["kv_tokens"].notna() | cases["cache_gib"].notna()].reset_index(drop=True)
-    rows = [_case(case, engine_bytes) for case in cases.to_dict("records")]
-    return cases.assign(**{name: [row[name] for row in rows] for name in rows[0]})
-
-
-def _case(case: dict[str, Any], engine_bytes: float) -> dict[str, float]:
+def _logs() -> list[_Log]:
     from llm_economics import facts
     from llm_economics.facts.models import Precisions
 
-    source = str(case["config"]) if str(case["config"]).startswith("{") else str(case["model"])
-    model = facts.published(source)
-    weights = model.checkpoint.weights if model.checkpoint is not None else "bf16"
-    served = facts.served(model, Precisions(weights, "bf16", str(case["kv"]), True))
-    split = Split(tensor=int(case["tensor"]))
-    memory = case["memory_gib"] * 2**30
-    share, hidden = case["memory_share"], served.hidden_bytes
-    left = share * memory - (served.weight_bytes / split.tensor)
-    each = served.kv_bytes(1) / kv_shards(split, served.kv_heads)
-    logged = (
-        case["kv_tokens"] * each
-        if case["kv_tokens"] == case["kv_tokens"] and case["kv_tokens"] is not None
-        else case["cache_gib"] * 2**30
-    )
-    rule = reserve_bytes(memory, hidden, share, engine_bytes=engine_bytes)
-    found = room(served, memory, split, 1, rule)
-    return {
-        "cache_bytes": logged,
-        "overhead_bytes": left - logged,
-        "engine_bytes": left - logged - ACTIVATION_STATES * PASS_TOKENS * hidden,
-        "predicted_bytes": found.free_bytes,
-        "logged_tokens": logged / each,
-        "predicted_tokens": float(found.tokens),
-    }
+    found = []
+    for row in facts.records("memory_cases"):
+        case = {name: None if value != value else value for name, value in row.items()}
+        if case["kv_tokens"] is None and case["cache_gib"] is None:
+            continue
+        published = facts.published(case["config"] or case["model"])
+        weights = published.checkpoint.weights if published.checkpoint is not None else "bf16"
+        model = facts.served(published, Precisions(weights, "bf16", case["kv"], True))
+        copies, tensor = case["cards"] // case["tensor"], case["tensor"]
+        split = Split(tensor=tensor, data=copies, expert=copies)
+        log = _Log(
+            case["case"],
+            case["engine"],
+            model,
+            split,
+            case["memory_gib"] * 2**30,
+            case["memory_share"],
+            case["sequences"] or 0,
+            case["pass_tokens"] or 0,
+            case["origin"] == "deployment",
+            0.0,
+        )
+        tokens = case["kv_tokens"]
+        held = tokens / copies * log.each if tokens is not None else case["cache_gib"] * 2**30
+        found.append(_Log(**(vars(log) | {"cache_bytes": held})))
+    return found
 
 
-def calibrated() -> float:
-    """Median over the logs of what an engine kept beside weights, cache and our count of activations, byte."""
-    return float(predictions()["engine_bytes"].median())
+def fitted(without: str | None = None) -> Constants:
+    """The constants that half of the deployments stay below, all but one of them if ``without`` names it.
+
+    Logs of developers, who check a change, do not count. Links of small accelerators are assumed, not fitted: there are
+    two logs of such groups.
+    """
+    from statistics import median
+
+    logs = [log for log in _logs() if log.name != without and log.deployed]
+    usual = Constants()
+    decided = [log for log in logs if usual.sampling * log.sampled > log.activations]
+    sampling = median((log.kept - log.own(usual)) / log.sampled for log in decided)
+
+    def rest(log: _Log) -> float:
+        return log.kept - max(log.activations, sampling * log.sampled)
+
+    engine = median(rest(log) for log in logs if not log.grouped)
+    links = median(rest(log) - engine for log in logs if log.grouped and log.large)
+    return Constants(sampling, engine, (usual.links[0], links))
 
 
-OURS = "ours"
-"""Name of our own answers among those of the calculators."""
+def predictions() -> pandas.DataFrame:
+    """What the rule says of each log; ``kept_bytes`` is what was left neither to weights nor to cache.
+
+    Bytes are of one accelerator, tokens of the whole instance.
+    """
+    return _said(lambda log: Constants())
+
+
+def left_out() -> pandas.DataFrame:
+    """Each log predicted with constants from all others."""
+    return _said(lambda log: fitted(without=log.name))
+
+
+def _said(constants: Any) -> pandas.DataFrame:
+    import pandas
+
+    from llm_economics import facts
+
+    rows = []
+    for log in _logs():
+        free = log.free(constants(log))
+        rows.append(
+            {
+                "case": log.name,
+                "kept_bytes": log.kept,
+                "cache_bytes": log.cache_bytes,
+                "predicted_bytes": free,
+                "logged_tokens": log.cache_bytes / log.each * log.split.data,
+                "predicted_tokens": max(free, 0.0) / log.each * log.split.data,
+            }
+        )
+    return facts.load("memory_cases").merge(pandas.DataFrame(rows), on="case")
 
 
 def compared() -> pandas.DataFrame:
     """Answers ÷ logged tokens of cache: a row a question of ``data/memory_answers.csv``, a column a calculator.
 
-    ``logged_tokens`` and ours stand first; an answer that is not given is missing. The engine's part is the median of
-    all logs, those of the questions among them: a constant that :func:`left_out` takes without them.
+    ``logged_tokens`` and ours stand first; an answer that is not given is missing. Ours come from constants that do not
+    know the question's own log.
     """
     from llm_economics import facts
 
-    cases = predictions().set_index("case")
+    cases = left_out().set_index("case")
     answers = facts.load("memory_answers").pivot(index="case", columns="calculator", values="value")
     cases = cases.loc[[case for case in cases.index if case in answers.index]]
     found = cases[["logged_tokens"]].assign(**{OURS: cases["predicted_tokens"] / cases["logged_tokens"]})
     return found.join(answers.loc[cases.index].div(cases["logged_tokens"], axis=0))
 
 
-def left_out() -> pandas.DataFrame:
-    """Each logged case predicted with the engine's part as the median of all other cases."""
-    cases = predictions()
-    rows = []
-    for i in range(len(cases)):
-        engine = float(cases["engine_bytes"].drop(index=i).median())
-        rows.append(predictions(engine).loc[i, "predicted_tokens"])
-    return cases.assign(predicted_tokens=rows)
-
-
 def mean_errors() -> pandas.Series:
     """Mean of |answer ÷ logged − 1| over the questions that each calculator answers, least first."""
-    ratios = compared().drop(columns="logged_tokens")
-    return (ratios - 1).abs().mean().sort_values()
+    return errors().mean().sort_values()
+
+
+def errors() -> pandas.DataFrame:
+    """|answer ÷ logged − 1| of each question and calculator."""
+    return (compared().drop(columns="logged_tokens") - 1).abs()

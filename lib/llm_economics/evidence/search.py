@@ -38,10 +38,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llm_economics.evidence.memory import ENGINE_BYTES, MEMORY_SHARE, PASS_TOKENS, reserve_bytes
 from llm_economics.formulas import serving
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
 from llm_economics.formulas.hardware import System
+from llm_economics.formulas.memory import MEMORY_SHARE, PASS_TOKENS, reserve_bytes
 from llm_economics.formulas.parallelism import Split, kv_shards
 from llm_economics.formulas.serving import ServedModel
 from llm_economics.formulas.splits import fullest_stage, in_machine
@@ -110,9 +110,10 @@ class Assumptions:
         Time that each layer of a step takes whatever its size (kernel launches), s.
     memory_share
         Share of the memory that an engine may fill.
-    pass_tokens, engine_bytes
-        Tokens of the largest pass, for which activations have room (longer prompts are read in chunks), and what the
-        engine keeps for itself on each accelerator: see :func:`memory.reserve_bytes`.
+    pass_tokens, sequences, engine_bytes
+        Tokens of the largest pass, for which activations have room (longer prompts are read in chunks), sequences that
+        are sampled at once, and what the engine keeps for itself on each accelerator; None: as engines usually do, see
+        :func:`memory.reserve_bytes`.
     algorithm
         Of collectives, as in :func:`parallelism.collective`.
     """
@@ -126,7 +127,8 @@ class Assumptions:
     overhead_per_layer_s: float = 0.0
     memory_share: float = MEMORY_SHARE
     pass_tokens: int = PASS_TOKENS
-    engine_bytes: float = ENGINE_BYTES
+    sequences: int | None = None
+    engine_bytes: float | None = None
     algorithm: str = "direct"
 
     def __post_init__(self) -> None:
@@ -138,7 +140,9 @@ class Assumptions:
         check_range("overlap", self.overlap, 0, 1)
         check_range("overhead_per_layer_s", self.overhead_per_layer_s, 0)
         check_range("pass_tokens", self.pass_tokens, 1)
-        check_range("engine_bytes", self.engine_bytes, 0)
+        for name in ("sequences", "engine_bytes"):
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), 0)
 
     def roof(self, *, prefill: bool = False) -> dict[str, Any]:
         """Keyword arguments of :func:`serving.decode` or :func:`serving.prefill`."""
@@ -160,7 +164,7 @@ class Assumptions:
         return replace(system, scale_up=up, scale_out=out)
 
 
-FLOOR = Assumptions(1.0, 1.0, 1.0, overlap=1.0, memory_share=1.0, engine_bytes=0.0)
+FLOOR = Assumptions(1.0, 1.0, 1.0, overlap=1.0, memory_share=1.0, sequences=0, engine_bytes=0.0)
 """Nothing is faster than this: full peaks, everything overlaps, all memory but for activations may be filled."""
 
 
@@ -501,15 +505,15 @@ class _Case:
     arithmetic: dict[str, str]
     counts: Counts = field(default_factory=Counts)
 
-    def reserve(self, model: ServedModel) -> float:
+    def reserve(self, model: ServedModel, split: Split) -> np.ndarray:
         """Memory of an accelerator that weights and KV cache may not use, byte."""
         given, memory = self.assumptions, self.system.accelerator.memory_bytes
-        found = reserve_bytes(memory, model.hidden_bytes, given.memory_share, given.pass_tokens, given.engine_bytes)
-        return min(found, memory)
+        settings = {"pass_tokens": given.pass_tokens, "sequences": given.sequences, "engine": given.engine_bytes}
+        return np.minimum(reserve_bytes(model, memory, split, given.memory_share, **settings), memory)
 
     def room(self, model: ServedModel, rows: Layouts, context: float, least: float) -> np.ndarray:
         """Sequences that a microbatch of each layout has memory for; notes what is missing for ``least``."""
-        reserve = self.reserve(model)
+        reserve = self.reserve(model, rows.split)
         held = serving.capacity(model, self.system, least * rows.groups, context, rows.split, reserve_bytes=reserve)
         if len(rows) and not held.fits.all():
             leanest = np.argmin(held.missing_bytes + np.where(held.fits, np.inf, 0))
@@ -649,7 +653,7 @@ class _Case:
         roof = self.assumptions.roof() | {"precision": self.arithmetic[precision]}
         step = serving.decode(model, self.system, batch, work.mean_context, rows.split, **roof)
         held = serving.capacity(
-            model, self.system, batch, work.full_context, rows.split, reserve_bytes=self.reserve(model)
+            model, self.system, batch, work.full_context, rows.split, reserve_bytes=self.reserve(model, rows.split)
         )
         cache = step.step.memory_s * step.kv_bytes_read / np.where(step.bytes_read > 0, step.bytes_read, 1)
         overhead = np.full(len(rows), model.layers * self.assumptions.overhead_per_layer_s)

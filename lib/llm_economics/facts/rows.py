@@ -218,7 +218,7 @@ class MemoryCaseRow(SourcedRow):
 
     key = ("case",)
     case: str = text("name of the case", ...)
-    engine: Literal["vLLM", "SGLang", "LMDeploy"] = Field(description="serving engine")
+    engine: Literal["vLLM", "SGLang", "TensorRT-LLM", "LMDeploy"] = Field(description="serving engine")
     version: str = text("its version; an interval or a date where none is stated", ...)
     model: str = text("the model as the source names it; a name of models.csv where config is empty", ...)
     config: str = text("what the count rests on, as config.json has it; empty: the row of models.csv")
@@ -227,6 +227,8 @@ class MemoryCaseRow(SourcedRow):
     cards: int = number("accelerators", "count", 1, 64)
     tensor: int = number("accelerators that share each matrix", "count", 1, 64)
     memory_share: float = number("share of the memory that the engine may fill", "fraction", 0.1, 1)
+    sequences: int | None = maybe("sequences for whose sampling it makes room; empty: none", "count", 1, 4096)
+    pass_tokens: int | None = maybe("tokens of its largest pass; empty: it makes no room for one", "token", 1, 10**6)
     kv: Literal["bf16", "fp8"] = Field(description="precision of the cache")
     weights_gib: float | None = maybe("weights of one accelerator as loaded", "GiB", 0.5, 300)
     cache_gib: float | None = maybe(
@@ -234,6 +236,9 @@ class MemoryCaseRow(SourcedRow):
     )
     kv_tokens: int | None = maybe("tokens of cache of the whole instance", "token", 1, 10**8)
     outcome: Literal["serves", "refused"] = Field(description="whether it started")
+    origin: Literal["deployment", "development"] = Field(
+        description="who started it: somebody to serve with a version as it is, or a developer who checks a change"
+    )
 
 
 class MemoryAnswerRow(SourcedRow):

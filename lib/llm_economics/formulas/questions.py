@@ -226,7 +226,8 @@ def said(answer: dict[str, Any]) -> str:
     slow, fast = digits(1e3 / band_["high"]), digits(1e3 / band_["low"])
     where_ = f"{answer['accelerators']} × {answer['accelerator']}"
     fits = f"fits on {where_}" if answer["fits"] else f"does not fit on {where_}: the times are what if"
-    words = f"{answer['model']} {fits}; most of a step is {BINDS[answer['binds']]}; {speed} tokens/s each ({slow} to {fast})"
+    words = f"{answer['model']} {fits}; most of a step is {BINDS[answer['binds']]}"
+    words += f"; {speed} tokens/s each ({slow} to {fast})"
     if answer["usd_per_million_tokens"]:
         prices = answer["usd_per_million_tokens"]
         low, high = band_["low"] / band_["value"], band_["high"] / band_["value"]

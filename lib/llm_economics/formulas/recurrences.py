@@ -7,12 +7,11 @@ Recurrent states are kept in FP32, what a convolution still needs at the precisi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llm_economics.formulas.blocks import Block, Weight, check_fields, not_allowed, vector
+from llm_economics.formulas.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Mamba(Block):
     """A selective state space in place of attention (Gu and Dao 2023, arXiv:2312.00752).
 
@@ -84,7 +83,7 @@ class Mamba(Block):
         return {"channels": self.width}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class RecurrentUnit(Block):
     """A real-gated linear recurrent unit in place of attention (De et al. 2024, arXiv:2402.19427).
 
@@ -134,7 +133,7 @@ class RecurrentUnit(Block):
         return {"blocks": self.n_blocks}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Mamba2(Block):
     """A state space with one decay a head (Dao and Gu 2024, arXiv:2405.21060).
 
@@ -208,7 +207,7 @@ class Mamba2(Block):
         return {"mamba_heads": self.heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class DeltaNet(Block):
     """Gated delta rule (Yang et al. 2024, arXiv:2412.06464): linear attention that overwrites what it held for a key.
 
@@ -274,7 +273,7 @@ class DeltaNet(Block):
         return {"linear_heads": self.key_heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class KimiDelta(Block):
     """Kimi delta attention (arXiv:2510.26692): the gated delta rule with a decay of its own for each feature of a key.
 
@@ -332,7 +331,7 @@ class KimiDelta(Block):
         return {"linear_heads": self.heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class LightningAttention(Block):
     """Linear attention with a fixed decay a head (MiniMax-01, arXiv:2501.08313, section 2.2); its state is BF16."""
 
@@ -365,7 +364,7 @@ class LightningAttention(Block):
         return {"heads": self.heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class ShortConvolution(Block):
     """A gated convolution over the last ``taps`` tokens (LFM2, arXiv:2511.23404); ``bias`` on all its parts."""
 

@@ -94,7 +94,7 @@ def known() -> dict[str, dict[str, str]]:
         "systems": {name: browser.packed(record) for name, record in systems.items()},
         "system_names": spelt,
         "systems_near": {spelt: row.system for spelt, row in _system_names().items()},
-        "rules": {"around_model": _FORMS.pattern},
+        "rules": {"around_model": _FORMS},
         "measured_chips": dict.fromkeys(sorted(measured.chips), ""),
         "measured_models": dict.fromkeys(sorted(measured.models), ""),
     }

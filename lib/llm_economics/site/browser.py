@@ -172,6 +172,8 @@ def rooms() -> dict[str, str]:
     files = {"llm_economics/__init__.py": "", **{f"llm_economics/{floor}/__init__.py": "" for floor in FLOORS}}
     for floor in FLOORS:
         for path in sorted((LIB / floor).glob("[!_]*.py")):
+            if path.stem == "records":  # what they are there stands in ``standard``
+                continue
             name = f"llm_economics.{floor}.{path.stem}"
             source = path.read_text(encoding="utf-8")
             files[f"{name.replace('.', '/')}.py"] = written_down(source, importlib.import_module(name))
@@ -285,6 +287,9 @@ class _Rewriter(ast.NodeTransformer):
             return None
         if (node.module or "").split(".")[0] in sys.stdlib_module_names and node.module != "collections":
             node.module = "standard"
+        if node.module == "llm_economics.formulas.records":
+            node.module, node.names = "standard", [alias for alias in node.names if alias.name != "record"]
+            return node if node.names else None
         if (node.module or "").startswith("llm_economics"):
             made = importlib.import_module(node.module)
             node.names = [alias for alias in node.names if not _is_type(getattr(made, alias.name, None))]
