@@ -232,7 +232,7 @@ def test_the_keyboard_reaches_everything_and_a_change_of_width_redraws(page):
     assert page.evaluate("document.activeElement.id") == "calc-tab-run"
     page.keyboard.press("Home")
     page.wait_for_selector(".calc-picture svg")
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.name") == "concurrency"
     page.keyboard.type("64")

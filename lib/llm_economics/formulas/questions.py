@@ -230,7 +230,7 @@ def said(answer: dict[str, Any]) -> str:
     words += f"; {speed} tokens/s each ({slow} to {fast})"
     if answer["usd_per_million_tokens"]:
         prices = answer["usd_per_million_tokens"]
-        low, high = band_["low"] / band_["value"], band_["high"] / band_["value"]
+        low, high = printed([band_["low"] / band_["value"], band_["high"] / band_["value"]])
         words += f"; ${digits(prices['output'])} a million tokens out (× {low:.2g} to {high:.2g})"
         words += f", ${digits(prices['input'])} in, ${digits(prices['cached'])} in from a prefix cache"
     return words + "."
