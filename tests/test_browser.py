@@ -15,6 +15,7 @@ import pytest
 from browsing import chromium, serving
 
 from llm_economics import facts
+from llm_economics.checkpoints import config
 from llm_economics.cli.service import Known
 from llm_economics.evidence import deployments
 from llm_economics.formulas import offers, questions, services, training_run
@@ -82,7 +83,7 @@ def test_every_public_formula_is_asked(tmp_path, monkeypatch):
         for text in configs(1):
             formula_questions.read(json.loads(text))
         monkeypatch.chdir(tmp_path)
-        for cached in (services.recorded, services.constants):
+        for cached in (services.recorded, services.constants, config.outer_classes):
             cached.cache_clear()
         for asked in [*by_lot(24), *OTHERS]:
             on_the_command_line(asked)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from browsing import chromium, serving
 from click.testing import CliRunner
 from test_browser import configs, on_the_command_line, other
@@ -88,6 +89,10 @@ def test_the_page_answers_ranks_refuses_and_hands_over(page):
     assert fill(page, config="", model="Llama 3.3 70B", system="all") == ""
     assert page.locator(".calc-ranking tbody tr").count() == len(facts.systems())
     assert printed(page)["rows"][0]["system"].split(",")[0] in said(page)
+    assert fill(page, system="GB200 NVL72", beside="MI355X x 8") == ""
+    assert page.locator(".calc-ranking tbody th").all_inner_texts() == [
+        row["system"].split(",")[0] for row in printed(page)["rows"]
+    ]
 
 
 def test_a_training_run_is_solved_for_whatever_is_left_out(page):
@@ -125,7 +130,7 @@ EVERYTHING = {
 
 def test_the_address_holds_every_input_and_the_tools_do_what_they_say(page):
     inputs = page.evaluate("[...document.forms[0].elements].map((field) => field.name).filter(Boolean)")
-    assert {*EVERYTHING, "tokens_per_s", "config", "quant"} == set(inputs)
+    assert {*EVERYTHING, "beside", "tokens_per_s", "config", "quant"} == set(inputs)
     assert fill(page, **EVERYTHING) == ""
     page.wait_for_selector(".calc-picture svg")
     address, answer = page.url, said(page)
@@ -187,6 +192,15 @@ HOSTILE = [
 ]
 
 
+def test_axe_has_no_complaint(page):
+    page.wait_for_selector(".calc-picture svg")
+    page.click("details.more summary")
+    page.click(".calc-command summary")
+    without_theme = {"color-contrast": {"enabled": False}}  # the pages of the whole site are asked for it
+    found = Axe().run(page, context="#calculator", options={"resultTypes": ["violations"], "rules": without_theme})
+    assert [rule["id"] for rule in found.response["violations"]] == []
+
+
 def test_nothing_in_an_address_is_trusted(site, page):
     for code in HOSTILE:
         page.goto("about:blank")
@@ -218,7 +232,7 @@ def test_the_keyboard_reaches_everything_and_a_change_of_width_redraws(page):
     assert page.evaluate("document.activeElement.id") == "calc-tab-run"
     page.keyboard.press("Home")
     page.wait_for_selector(".calc-picture svg")
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.name") == "concurrency"
     page.keyboard.type("64")

@@ -208,16 +208,29 @@ def _best(found: Deployment, options: dict[str, Any], work: Workload, usd: float
 # In words, with how each number was found
 
 
+BINDS = {
+    "weights": "reading weights",
+    "experts": "reading experts",
+    "cache": "reading the cache",
+    "links": "sending between cards",
+    "layers": "the overhead of layers",
+    "host": "the overhead of the host",
+    "prompts": "reading new prompts",
+}
+"""What may take most of a step, in words."""
+
+
 def said(answer: dict[str, Any]) -> str:
     """One service in a sentence: whether it fits, what binds, the speed, the price."""
     speed, band_ = digits(answer["tokens_per_s_per_user"]), answer["tpot_ms"]
     slow, fast = digits(1e3 / band_["high"]), digits(1e3 / band_["low"])
     where_ = f"{answer['accelerators']} × {answer['accelerator']}"
     fits = f"fits on {where_}" if answer["fits"] else f"does not fit on {where_}: the times are what if"
-    words = f"{answer['model']} {fits}; most of a step is {answer['binds']}; {speed} tokens/s each ({slow} to {fast})"
+    words = f"{answer['model']} {fits}; most of a step is {BINDS[answer['binds']]}"
+    words += f"; {speed} tokens/s each ({slow} to {fast})"
     if answer["usd_per_million_tokens"]:
         prices = answer["usd_per_million_tokens"]
-        low, high = band_["low"] / band_["value"], band_["high"] / band_["value"]
+        low, high = printed([band_["low"] / band_["value"], band_["high"] / band_["value"]])
         words += f"; ${digits(prices['output'])} a million tokens out (× {low:.2g} to {high:.2g})"
         words += f", ${digits(prices['input'])} in, ${digits(prices['cached'])} in from a prefix cache"
     return words + "."

@@ -46,6 +46,7 @@ def form() -> str:
     choices = {
         "MODELS": _options(sorted(model_names(), key=str.lower), "Llama 3.3 70B"),
         "SYSTEMS": _options(facts.systems(), facts.system("H200").name),
+        "RIVALS": _options(facts.systems()),
         "FORMATS": _options(formats),
         "CARDS": _options(facts.systems(), facts.system("H100").name),
     }

@@ -63,7 +63,7 @@
 
   // A whole number goes as one, so that the library prints it as the command line does: 8 cards, but 16.0 users.
   const real = (value) => ({ real: Number.isFinite(value) ? value : String(value) });
-  const WHOLE = ["accelerators", "tensor", "expert"], TEXT = ["model", "system", "weights", "arithmetic", "kv", "precision"];
+  const WHOLE = ["accelerators", "tensor", "expert"], TEXT = ["model", "system", "beside", "weights", "arithmetic", "kv", "precision"];
 
   function options_of(form) {
     const options = {};
@@ -87,9 +87,9 @@
   function question_of() {
     const options = options_of(forms[tab]);
     if (tab === "run") { return { what: "run", options }; }
-    const { model, system, usd_per_hour, ...rest } = options;
+    const { model, system, beside, usd_per_hour, ...rest } = options;
     const files = Object.fromEntries(Object.entries(pasted()).map(([name, text]) => [FILES[name], text]));
-    return { what: "service", model, systems: [system], options: { ...rest, prices: usd_per_hour ? [usd_per_hour] : [] }, files };
+    return { what: "service", model, systems: beside && system !== "all" ? [system, beside] : [system], options: { ...rest, prices: usd_per_hour ? [usd_per_hour] : [] }, files };
   }
 
   // Answers
@@ -120,11 +120,11 @@
     if (question.what === "service" && !is_ranking(question)) { draw(question, found.answer, mine); }
   }
 
-  const is_ranking = (question) => question.what === "service" && (question.systems[0] === "all" || question.options.tokens_per_s !== undefined);
+  const is_ranking = (question) => question.what === "service" && (question.systems.length > 1 || question.systems[0] === "all" || question.options.tokens_per_s !== undefined);
 
   async function rank(question, mine) {
     const every = question.systems[0] === "all";
-    const names = every ? [...forms.service.elements.system.options].map((o) => o.value).filter((v) => v !== "all") : question.systems;
+    const names = every ? [...forms.service.elements.beside.options].map((o) => o.value).filter(Boolean) : question.systems;
     const rows = [];
     for (const system of names) {
       const found = await ask({ ...question, what: "candidate", system, every });
@@ -140,8 +140,8 @@
     const able = rows.filter((row) => !row.why_not), first = able[0];
     if (!first) { return rows.length === 1 ? `${rows[0].system}: ${rows[0].why_not}.` : "No system serves this."; }
     const name = first.system.split(",")[0], prices = first.usd_per_million_tokens;
-    return (able.length > 1 ? `${name} is the cheapest of ${able.length}: ` : `${name}: `) +
-      `${first.accelerators} cards for ${digits(first.concurrency)} users at ${digits(first.tokens_per_s_per_user)} tokens/s each` +
+    return (able.length > 1 ? `${name} is the ${able.length > 2 ? `cheapest of ${able.length}` : "cheaper"}: ` : rows.length > 1 ? `Only ${name} serves this: ` : `${name}: `) +
+      `${first.accelerators} card${first.accelerators === 1 ? "" : "s"} for ${digits(first.concurrency)} users at ${digits(first.tokens_per_s_per_user)} tokens/s each` +
       (prices ? `, $${digits(prices.output)} a million tokens out, $${digits(prices.input)} in` : "") +
       (first.flips_at_usd_per_hour ? `; another is cheaper from $${digits(first.flips_at_usd_per_hour)} a card-hour` : "") + ".";
   }
@@ -153,7 +153,7 @@
     made.firstChild.append(head);
     for (const cells of rows) {
       const row = make("tr");
-      cells.forEach((cell, i) => row.append(make(i ? "td" : "th", cell, i ? { class: /^[\d–][\d.,–]*( ms|\/s)?$/.test(cell) ? "n" : "" } : { scope: "row" })));
+      cells.forEach((cell, i) => row.append(make(i ? "td" : "th", cell, i ? { class: /^[\d–][\d.,e+–-]*( \S+)?$/.test(cell) ? "n" : "" } : { scope: "row" })));
       if (cells.length < heads.length) { row.lastChild.colSpan = heads.length - cells.length + 1; }
       body.append(row);
     }
@@ -193,7 +193,7 @@
   function show_asked() {
     const rows = [...forms[tab].elements].filter((field) => field.name && field.value && !(field.name in FILES))
       .map((field) => [field.labels[0].firstChild.textContent.trim(), field.tagName === "SELECT" ? field.selectedOptions[0].textContent : field.value]);
-    find(".calc-asked").replaceChildren(...rows.flatMap(([name, value]) => [make("dt", name), make("dd", value)]));
+    find(".calc-asked").replaceChildren(...rows.map(([name, value]) => { const pair = make("div"); pair.append(make("dt", name), make("dd", value)); return pair; }));
   }
 
   // The picture: speed of a user against output of a card, with the reader's point and what was published near it
@@ -202,10 +202,11 @@
     const line = await ask({ ...question, what: "curve" });
     measured = measured || await fetch(new URL("points.json", here)).then((got) => got.json()).catch(() => []);
     if (mine !== round || line.error) { return; }
-    const near = measured.filter((p) => p[0] === found.accelerator && p[1] === found.model && p[4] / found.output_tokens < 4 && found.output_tokens / p[4] < 4);
+    const alike = (a, b) => a / b <= 2.5 && b / a <= 2.5;
+    const near = measured.filter((p) => p[0] === found.accelerator && p[1] === found.model && alike(p[3], found.input_tokens) && alike(p[4], found.output_tokens));
     const mark = [found.tokens_per_s_per_user, found.output_tokens_per_s_per_accelerator];
     const words = `Speed of a user against output of a card. The line: from one user to as many as fit. The dot: ${digits(found.concurrency)} users, ${digits(mark[0])} tokens/s each and ${digits(mark[1])} tokens/s a card. ` +
-      (near.length ? `Circles: ${near.length} published measurements of this model on this chip, whatever their formats, layout and prompt.` : "No measurement of this model on this chip is published in the book.");
+      (near.length ? `Circles: ${near.length} published measurements of this model on this chip, at prompts and answers up to 2.5 times longer or shorter, in whatever formats and layout.` : "The book has no published measurement of this model on this chip at such lengths.");
     last.picture = (width) => picture(mark, line.answer, near, words, width, width < 480 ? 300 : 360);
     find(".calc-picture").replaceChildren(make("div"), make("figcaption", words));
     find(".calc-picture").hidden = find("[data-do=png]").hidden = false;
@@ -246,7 +247,7 @@
     put("polyline", { points: line.map((p) => `${x(p[1])},${y(p[2])}`).join(" "), fill: "none", stroke: "var(--series-1)", "stroke-width": 2.5 });
     put("circle", { cx: x(mark[0]), cy: y(mark[1]), r: 6.5, fill: "var(--series-1)", stroke: "var(--book-card)", "stroke-width": 2 });
     const right = x(mark[0]) < W - 70;
-    put("text", { x: x(mark[0]) + (right ? 11 : -11), y: y(mark[1]) - 8, "font-weight": 700, "text-anchor": right ? "start" : "end", stroke: "var(--book-card)", "stroke-width": 4, "paint-order": "stroke" }, "yours");
+    put("text", { x: x(mark[0]) + (right ? 11 : -11), y: y(mark[1]) - 8, style: "font-weight:700", "text-anchor": right ? "start" : "end", stroke: "var(--book-card)", "stroke-width": 4, "paint-order": "stroke" }, "yours");
     return svg;
   }
 
@@ -327,8 +328,8 @@
   const quoted = (text) => /^[\w.,:-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
 
   function command(question) {
-    const text = (value) => quoted(String(value.real === undefined ? value : value.real));
-    const { prices = [], ...options } = question.options, parts = question.what === "run" ? ["llm-economics training"] : ["llm-economics service", quoted(question.model), "--system", quoted(question.systems[0])];
+    const text = (value) => quoted(String(value.real === undefined ? value : value.real).replace(/^(\d+?)((?:000){2,})$/, (_, head, zeros) => head + "e" + zeros.length));
+    const { prices = [], ...options } = question.options, parts = question.what === "run" ? ["llm-economics training"] : ["llm-economics service", quoted(question.model), ...question.systems.flatMap((name) => ["--system", quoted(name)])];
     for (const [name, value] of [...Object.entries(options), ...prices.map((price) => ["usd_per_hour", price])]) { parts.push("--" + named(name).replace(/_/g, "-"), text(value)); }
     return parts.join(" ");
   }
