@@ -9,7 +9,15 @@ import pytest
 from llm_economics.reruns import kernels
 
 pytest.register_assert_rewrite("chapter")
-LONGEST = ("test_site.py", "test_cli_run.py", "test_reruns.py", "how-good-is-the-napkin.ipynb", "gb200-30x.ipynb")
+LONGEST = (
+    "test_pages.py::TestByDay",
+    "test_cli_run.py",
+    "test_pages.py::TestByNight",
+    "test_pages.py::TestOnAPhone",
+    "test_reruns.py",
+    "how-good-is-the-napkin.ipynb",
+    "gb200-30x.ipynb",
+)
 
 
 def pytest_configure(config):
@@ -24,5 +32,9 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files first, so that no worker is left with one of them when the others are done."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    """What lasts longest first, so that no worker is left with it when the others are done."""
+
+    def place(item) -> int:
+        return next((i for i, name in enumerate(LONGEST) if f"/{name}" in item.nodeid), len(LONGEST))
+
+    items.sort(key=place)

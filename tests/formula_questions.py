@@ -16,6 +16,7 @@ from llm_economics.formulas import (
     hardware,
     memory,
     parallelism,
+    questions,
     recurrences,
     routing,
     services,
@@ -101,6 +102,11 @@ def of_service(n, x):
     one = serving.decode(served(n), SYSTEM, 1 + x, 4096, split(n))
     rates = [one.seconds, one.tokens_per_second_per_user, one.tokens_per_second, one.tokens_per_second_per_accelerator]
     return [*rates, one.mbu, one.mfu, one.step.binds, one.step.binding]
+
+
+def powers(x, s):
+    """Powers enough that some differ in their last bit between the libraries of two machines."""
+    return [(x + i) ** (s + i / 997) for i in range(2000)]
 
 
 def of_forecast(n, x, s):
@@ -339,6 +345,7 @@ QUESTIONS = {
         ),
     ],
     "speculation.for": lambda x, s, n, m: speculation.acceptance_for(1 + s, n, 0.01),
+    "questions": lambda x, s, n, m: questions.printed({"n": (n, None), "powers": powers(x, s)}),
     "services": lambda x, s, n, m: [
         of_forecast(n, x, s),
         of_work(n, x),

@@ -17,7 +17,7 @@ from browsing import chromium, serving
 from llm_economics import facts
 from llm_economics.cli.service import Known
 from llm_economics.evidence import deployments
-from llm_economics.formulas import offers, questions, services
+from llm_economics.formulas import offers, questions, services, training_run
 from llm_economics.site import answering, browser
 
 HERE = Path(__file__).parent
@@ -58,6 +58,8 @@ def public():
     found = {}
     for floor in browser.FLOORS:
         for path in sorted((browser.LIB / floor).glob("[!_]*.py")):
+            if path.stem == "records":  # whose part the rooms' standard library plays
+                continue
             module = importlib.import_module(f"llm_economics.{floor}.{path.stem}")
             for name, made in vars(module).items():
                 if name.startswith("_") or getattr(made, "__module__", None) != module.__name__:
@@ -96,10 +98,10 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     shutil.copytree(PARTS, folder / "parts")
     source = (HERE / "formula_questions.py").read_text(encoding="utf-8")
-    source_of_asking = (PARTS / "asking.py").read_text(encoding="utf-8")
-    asking = {"asking.py": browser.written_down(source_of_asking, None), "known.py": answering.known()}
-    files = browser.bundle() | asking | {"formula_questions.py": browser.written_down(source, formula_questions)}
-    (folder / "files.json").write_text(json.dumps(files))
+    rooms, more = answering.rooms()
+    more["formula_questions.py"] = browser.written_down(source, formula_questions)
+    (folder / "rooms.json").write_text(json.dumps(rooms))
+    (folder / "more.json").write_text(json.dumps(more))
     (folder / "index.html").write_text("<!doctype html><title>rooms</title><link rel=icon href=data:,>")
     with serving(folder) as address, chromium() as started:
         tab = started.new_page()
@@ -111,20 +113,24 @@ def page(tmp_path_factory):
 _START = """async () => {
   const { loadMicroPython } = await import("/parts/micropython/micropython.mjs");
   const { started } = await import("/parts/runtime.mjs");
-  const files = await (await fetch("/files.json")).json();
-  const python = await started(loadMicroPython, "/parts/micropython/micropython.wasm", files);
-  python.runPython(`
+  const got = async (name) => (await fetch(name)).json();
+  const url = "/parts/micropython/micropython.wasm";
+  const one = await started(loadMicroPython, url, got("/rooms.json"), () => got("/more.json"));
+  window.answer = async (text) => JSON.stringify(await one.ask(JSON.parse(text)));
+  const asked = async (name, text) => {
+    await one.all();
+    one.python.runPython(`
 from standard import json
-import asking
 import formula_questions as q
 def ask(text):
     return json.dumps([q.answered(name, tuple(drawn)) for name, drawn in json.loads(text)])
 def read(text):
     return json.dumps([q.read(json.loads(one)) for one in json.loads(text)])
 `);
-  window.answer = python.globals.get("asking").ask;
-  window.ask = (text) => python.globals.get("ask")(text);
-  window.read = (text) => python.globals.get("read")(text);
+    return one.python.globals.get(name)(text);
+  };
+  window.ask = (text) => asked("ask", text);
+  window.read = (text) => asked("read", text);
 }"""
 
 
@@ -161,7 +167,12 @@ def by_lot(count: int, seed: int = 3) -> list[dict]:
         }
         one = {"what": "service", "options": options, "systems": [systems[i % len(systems)]], "files": {}}
         one["model"] = generator.choice(names)
-        one["price"] = generator.choice((None, 2.5, 13))
+        options["prices"] = generator.choice(([], [{"real": 2.5}], [{"real": 13}]))
+        options["hours_in_use"] = {"real": generator.choice((24, 24, 7.5))}
+        options["tensor"] = generator.choice((*(None,) * 6, 1, 2, 4, 3))
+        options["expert"] = generator.choice((*(None,) * 6, 1, 4, 8))
+        options["drafted"] = {"real": generator.choice((*(0,) * 6, 1, 3, 65))}
+        options["acceptance"] = {"real": generator.choice((0.7, 0.9, 0, 1))}
         if i % 4 == 0:
             text = generator.choice(pasted)
             one |= {"model": "config.json", "files": {"config.json": text if i % 32 else text[: len(text) // 2]}}
@@ -170,8 +181,14 @@ def by_lot(count: int, seed: int = 3) -> list[dict]:
 
 
 def other(**changed) -> dict:
-    asked = {"what": "service", "model": "Llama 3.3 70B", "systems": ["H200"], "price": None, "files": {}}
+    asked = {"what": "service", "model": "Llama 3.3 70B", "systems": ["H200"], "files": {}}
     return asked | {"options": {"concurrency": {"real": 16}}} | changed
+
+
+def run(**changed) -> dict:
+    given = {"parameters": 7e10, "tokens": 1.5e13} | changed
+    options = {name: {"real": value} if isinstance(value, (int, float)) else value for name, value in given.items()}
+    return {"what": "run", "files": {}, "options": options}
 
 
 OTHERS = [
@@ -186,21 +203,14 @@ OTHERS = [
     other(model="meta-llama/Llama-3.3-70B-Instruct", systems=["H20O"]),
     other(model="config.json", files={"config.json": "[" * 200_000}),
     other(model="config.json", files={"config.json": '{"x": "' + "y" * 5_000_000 + '"}'}),
-    {
-        "what": "run",
-        "files": {},
-        "given": {
-            n: {"real": v}
-            for n, v in {
-                "parameters": 7e10,
-                "tokens": 1.5e13,
-                "accelerators": 16384,
-                "mfu": 0.4,
-                "peak_flops": 1e15,
-                "usd_per_hour": 2,
-            }.items()
-        },
-    },
+    run(accelerators=16384, mfu=0.4, usd_per_hour=2, system="H100"),
+    run(usd=5e6, mfu=0.35, usd_per_hour=9.5, system="GB200 NVL72", days=45, tokens=None),
+    run(accelerators=1000, days=30, system="V100", tokens=1e10),
+    run(accelerators=16384, days=3, mfu=0.4, peak_flops=1e15),
+    run(system="H10O"),
+    run(system="H100", precision="fp5"),
+    run(mfu=1.5),
+    run(parameters=None, tokens=None),
 ]
 """The other kinds of questions that the page asks, names that are nearly right, and texts without end."""
 
@@ -209,12 +219,12 @@ def on_the_command_line(asked: dict) -> dict:
     """What ``llm-economics service`` answers, in this folder."""
     for name, text in asked["files"].items():
         Path(name).write_text(text, encoding="utf-8")
-    if asked["what"] == "run":
-        return {"answer": questions.run(**{name: float(value["real"]) for name, value in asked["given"].items()})}
     options = {name: float(v["real"]) if isinstance(v, dict) else v for name, v in asked["options"].items()}
+    if asked["what"] == "run":
+        return of_training(options)
     if asked["what"] == "curve":
         return {"answer": drawn_curve(asked, options)}
-    options["prices"] = () if asked["price"] is None else (float(asked["price"]),)
+    options["prices"] = tuple(float(price["real"]) for price in options.get("prices", ()))
     deployments.served.cache_clear()
     deployments.model_name.cache_clear()
     try:
@@ -226,6 +236,16 @@ def on_the_command_line(asked: dict) -> dict:
         return plain | {"told": questions.table(answer)}
     more = {"said": questions.said(answer), "workings": json.loads(json.dumps(questions.workings(answer)))}
     return plain | more | {"told": questions.told(answer)}
+
+
+def of_training(options: dict) -> dict:
+    """What ``llm-economics training`` answers."""
+    try:
+        answer = training_run.answer(Known(), **options)
+    except ValueError as error:
+        return {"error": str(error)}
+    plain = {"answer": answer, "workings": training_run.workings(answer)}
+    return json.loads(json.dumps(plain)) | {"said": training_run.said(answer), "told": training_run.told(answer)}
 
 
 def drawn_curve(asked: dict, options: dict) -> list:

@@ -71,9 +71,10 @@ def test_the_headline_errors_are_small_where_the_chapter_says_so():
     assert 0.9 < found["napkin_served_median_ratio"] < 1.15 and 0.9 < found["napkin_served_within"] < 1
     for way in ("chip", "engine", "month"):
         assert found[f"services_{way}_error"] <= 0.155 and found[f"services_{way}_within"] >= 0.65
-    assert found["services_within_two"] >= 0.97 and found["services_interval_held"] >= 0.85
+    assert found["services_within_two"] >= 0.97
+    assert 0.85 <= found["services_interval_held"] <= found["services_interval_most"] <= 0.95
     assert found["services_first_error"] <= 0.35 and found["services_first_within_two"] >= 0.79
-    assert found["steps_narrow_error"] <= 0.12 and found["steps_narrow_within"] >= 0.78
+    assert found["steps_narrow_error"] <= 0.12 and found["steps_narrow_within"] >= 0.8 <= found["steps_engine_within"]
     assert found["services_anchor_error"] < found["services_tool_error"] < 0.2
     assert found["deepseek_nodes"] == pytest.approx(226.75, rel=1e-3)
 

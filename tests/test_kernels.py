@@ -34,7 +34,7 @@ def ran(folder: Path, *cells: str, env: dict[str, str] | None = None) -> list[st
 def alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone, or going while it is read
         return False
     return state != "Z"
 
@@ -51,7 +51,8 @@ import json, os, random, sys, numpy
 print(json.dumps({"here": os.getcwd(), "parent": os.getppid(), "pid": os.getpid(), "names": sorted(dir()),
   "drawn": [random.random(), numpy.random.rand()], "env": os.environ.get("LLM_ECONOMICS_OWN"), "path": sys.path,
   "argv": sys.argv[1], "warm": "llm_economics.book.figures" in sys.modules, "name": __name__, "v8": "vl_convert" in
-  sys.modules, "group": os.getpgid(0), "file": os.readlink("/proc/self/fd/0")}))
+  sys.modules, "group": os.getpgid(0), "file": os.readlink("/proc/self/fd/0"),
+  "history": get_ipython().history_manager.enabled}))
 """
 
 
@@ -68,9 +69,10 @@ def test_each_kernel_has_a_process_namespace_seed_folder_and_environment_of_its_
     assert first["group"] == first["pid"], "what it starts is interrupted and killed with it"
     assert not set(first["drawn"]) & set(second["drawn"])
     assert first["file"] == "/dev/null" and first["name"] == "__main__"
+    assert not first["history"], "what the book runs is no history of the reader's own"
     monkeypatch.setenv("LLM_ECONOMICS_KERNELS", "ordinary")
     ordinary = json.loads(ran(tmp_path, LOOK)[0])
-    assert ordinary["parent"] == os.getpid() and not ordinary["warm"]
+    assert ordinary["parent"] == os.getpid() and not ordinary["warm"] and not ordinary["history"]
     for name in ("path", "argv", "here", "env"):
         assert type(ordinary[name]) is type(first[name])
     assert ordinary["path"] == first["path"]

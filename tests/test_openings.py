@@ -4,31 +4,38 @@ import ast
 import json
 import re
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
+from bs4 import BeautifulSoup
 from docutils import nodes
 from docutils.utils import new_document
 
 from llm_economics.book import claims, openings
+from llm_economics.cli.service import Known
 from llm_economics.facts import ROOT
+from llm_economics.facts.units import show, usd
+from llm_economics.formulas import questions, training_run
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.reruns import notebooks
+from llm_economics.site import answering
 from llm_economics.site.openings import raise_opening
 
-FOUND = openings.openings()
+FOUND = openings.openings() | openings.openings(ROOT)  # the landing page stands in the root
 CLASSES = ["who", "claim", "number", "says", "condition", "do", "flips", "trust"]
 chapters = pytest.mark.parametrize("chapter", FOUND)
 
 
 def cells(chapter: str) -> list[dict]:
-    path: Path = ROOT / f"chapters/{chapter}.ipynb"
+    path: Path = ROOT / (f"{chapter}.ipynb" if chapter == "index" else f"chapters/{chapter}.ipynb")
     return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
 
 
 @chapters
 def test_its_number_is_a_recorded_result_and_its_badges_are_verdicts_of_the_chapter(chapter):
     row, verdicts = FOUND[chapter], claims.verdicts()
-    assert row["value"] == claims.results()[chapter][row["result"]]["value"]
+    recorded = claims.results(ROOT if chapter == "index" else None)[chapter]
+    assert row["value"] == recorded[row["result"]]["value"]
     assert 1 <= len(row["conditions"]) <= 3
     assert bool(row["conditions"][0]["claim"]) == any(row["chapter"] == chapter for row in verdicts.values())
     for part in filter(lambda part: part["claim"], row["conditions"]):
@@ -54,7 +61,8 @@ def test_its_decisions_are_computed(chapter):
     (cell,) = [
         cell for cell in cells(chapter) if any(openings.OPENING_MIME in o.get("data", {}) for o in cell["outputs"])
     ]
-    call = next(node for node in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(node, ast.Call))
+    calls = (node for node in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(node, ast.Call))
+    (call,) = (node for node in calls if getattr(node.func, "id", "") == "opening")
     for keyword in call.keywords:
         if keyword.arg in ("says", "conditions", "do", "flips"):
             plain = re.sub(r"(?:19|20)\d\d|(GPT-|LLaMA[- ]|Llama )[\d.]+", "", " ".join(typed(keyword.value)))
@@ -74,6 +82,60 @@ def test_one_figure_goes_with_it(chapter):
     tagged = [cell for cell in cells(chapter) if "opening" in cell["metadata"].get("tags", [])]
     charts = [o for cell in tagged for o in cell["outputs"] if "image/svg+xml" in o.get("data", {})]
     assert len(charts) == 1 and sum(len(cell["outputs"]) for cell in tagged) == 2
+
+
+# --- the reader's own case
+
+ASKED = {chapter: row["own"] for chapter, row in FOUND.items() if row.get("own")}
+ASKED |= {f"{path.stem}, below": own for path in notebooks.chapters().values() if (own := answering.own_price(path))}
+
+
+def asked(address: str) -> dict[str, str]:
+    page, _, query = address.partition("?")
+    assert page in ("calculator.html", "chapters/calculator.html")
+    return dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True))
+
+
+@pytest.mark.parametrize("address", ASKED.values(), ids=ASKED)
+def test_the_calculator_takes_every_field_of_the_link_and_answers(address):
+    values = asked(address)
+    form = BeautifulSoup(answering.form(), "html.parser").select_one(f"form[data-what={values.pop('tab')}]")
+    for name, value in values.items():
+        (field,) = form.select(f"[name={name}]")
+        assert field.name == "input" or value in [o.get("value", o.text) for o in field.select("option")], (name, value)
+    usual = {field["name"]: field.get("value", "") for field in form.select("input[name]")}
+    usual |= {field["name"]: (field.select_one("[selected]") or field.option) for field in form.select("select[name]")}
+    usual = {name: value if isinstance(value, str) else value.get("value", value.text) for name, value in usual.items()}
+    options = {name: number(value) for name, value in (usual | values).items() if value}
+    if form["data-what"] == "run":
+        assert training_run.answer(Known(), **options)["found"]
+        return
+    price = options.pop("usd_per_hour", None)
+    found = questions.service(
+        options.pop("model"), (options.pop("system"),), Known(), **options, prices=() if price is None else (price,)
+    )
+    assert [row for row in found.get("rows", [found]) if row["tokens_per_s_per_user"]]
+
+
+def number(text: str) -> float | str:
+    """What the form makes of an entry; text that is none as it is."""
+    found = re.fullmatch(r"([\d.]+(?:e[+-]?\d+)?)([BT]?)", text)
+    return float(found[1]) * {"": 1, "B": 1e9, "T": 1e12}[found[2]] if found else text
+
+
+@pytest.mark.parametrize("chapter", [chapter for chapter, row in FOUND.items() if "tab=service" in row.get("own", "")])
+def test_what_it_says_of_today_is_what_the_calculator_answers(chapter):
+    values = asked(FOUND[chapter]["own"])
+    options = {name: float(values[name]) for name in ("concurrency", "prompt", "output", "cached_share")}
+    found = questions.service(values["model"], (values["system"],), Known(), **options)
+    (line,) = [line for line in FOUND[chapter]["do"] if line.startswith("**Today**")]
+    assert f"**{show(found['tokens_per_s_per_user'])} tokens/s**" in line
+    assert f"**{usd(found['usd_per_million_tokens']['output'])}** out" in line
+
+
+def test_every_argument_and_the_landing_page_lead_to_the_calculator():
+    arguments = {row["chapter"] for row in claims.scorecard()} | {"index"}
+    assert {chapter for chapter, row in FOUND.items() if row.get("own")} >= arguments
 
 
 def said(**changes):

@@ -17,24 +17,30 @@ LIB = Path(llm_economics.__file__).parent
 HOUSE = {
     "formulas": (
         0,
-        "elementwise hardware routing blocks recurrences architecture parallelism splits serving memory training "
-        "speculation services offers questions cost attribution",
+        "records elementwise hardware routing blocks recurrences architecture parallelism splits serving memory "
+        "training speculation services offers questions training_run cost attribution",
     ),
     "checkpoints": (
         1,
         "config files quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored "
         "published",
     ),
-    "facts": (2, "units cache parameters documents rows bounds store chips descriptions models prices"),
+    "facts": (2, "units cache checked parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
         3,
-        "calibration memory search deployments answers services service_scores offers scores sensitivity "
+        "calibration memory search deployments answers services service_scores offers today scores sensitivity "
         "results fields clients engines readers measured",
     ),
-    "book": (3, "tracing support judging records claims findings openings tiles drawing charting moved figures"),
+    "book": (
+        3,
+        "tracing support rounding judging records claims findings openings tiles drawing charting moved figures",
+    ),
     "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
-    "site": (4, "browser answering mathml charts numbers openings ledger outputs aside sharing weight paper times"),
-    "cli": (5, "model service frontier run compare solve sweep claims measured"),
+    "site": (
+        4,
+        "browser answering mathml charts numbers openings ledger outputs aside beside sharing weight paper times",
+    ),
+    "cli": (5, "model service training frontier run compare solve sweep claims measured"),
 }
 ROOMS = [(folder, room) for folder, (_, rooms) in HOUSE.items() for room in rooms.split()]
 STANDARD = [f"{folder}.{room}" for folder, room in ROOMS if HOUSE[folder][0] <= 1]

@@ -1,30 +1,26 @@
-"""The built site: every page there, every link good, nothing from another host, and each page as a reader meets it."""
+"""The built site: every page there, every link good, nothing from another host, and what others take along."""
 
 from __future__ import annotations
 
 import csv
-import functools
 import gzip
 import importlib.util
-import io
 import json
 import re
 import shutil
 import subprocess
 import sys
-import zlib
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 import yaml
-from axe_playwright_python.sync_playwright import Axe
-from browsing import chromium, serving
 from bs4 import BeautifulSoup
 from docutils import nodes
 from PIL import Image
 from sphinx.errors import ExtensionError
+from visiting import PAGES, painted, parse
 
 from llm_economics.book import claims
 from llm_economics.book.figures import MIME
@@ -32,51 +28,6 @@ from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.site import aside, charts, ledger, mathml, outputs, paper, weight
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = shutil.ignore_patterns(".*", "_build", "node_modules", "__pycache__", "*.egg-info")
-JUNK = {
-    ".venv/lib/python3/site-packages/thing/README.md": "# A readme\n\n[broken](nowhere.md)\n",
-    ".venv/share/example.ipynb": "{}",
-    ".pytest_cache/README.md": "# pytest cache directory\n",
-    ".hypothesis/notes.md": "# notes\n",
-    "node_modules/thing/readme.md": "## no first heading\n",
-    "_build/html/old.html": "<p>an old page</p>",
-    "_build/jupyter_execute/index.ipynb": "{}",
-}
-MODES = {
-    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "has_touch": True},
-}
-
-
-def pages() -> list[str]:
-    """Names of all pages of ``_toc.yml``, without their ending, the landing page first."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-
-    def files(entry):
-        if isinstance(entry, list):
-            return [name for part in entry for name in files(part)]
-        own = [entry[key] for key in ("root", "file") if key in entry]
-        return own + [name for key in ("parts", "chapters", "sections") for name in files(entry.get(key, []))]
-
-    return [re.sub(r"\.(md|ipynb)$", "", name) for name in files(toc)]
-
-
-PAGES = pages()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    """The site, built as a reader would build it, in a folder that holds what working in it leaves behind."""
-    root = tmp_path_factory.mktemp("book") / "root"
-    shutil.copytree(ROOT, root, ignore=LEFT_OUT)
-    for name, text in JUNK.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-W", "-n"]
-    built = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    assert built.returncode == 0, f"the build failed:\n{built.stdout[-2000:]}\n{built.stderr[-4000:]}"
-    return root / "_build" / "html"
 
 
 # The files
@@ -188,6 +139,10 @@ def aside_of(site: Path, page: str) -> dict:
     return json.loads(path.read_text().removeprefix("window.bookPage = ").rstrip().removesuffix(";"))
 
 
+def test_some_page_has_a_slider(site):
+    assert any(parse(site / f"{page}.html").select(".book-chart-readout") for page in PAGES)
+
+
 # What is left out of the theme
 
 
@@ -276,10 +231,6 @@ def test_verdicts_are_cards_with_their_id_as_anchor(site):
                 recorded += [(row["id"], row["verdict"]) for row in found if row]
         cards = parse(site / f"{page}.html").select(".verdict")
         assert [(card["id"], card.select_one(".verdict-badge").get_text()) for card in cards] == recorded
-
-
-def parse(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(), "html.parser")
 
 
 def broken_links(site: Path) -> list[str]:
@@ -381,333 +332,6 @@ def test_a_value_is_shown_as_precisely_as_its_tolerance_asks():
     assert ledger.value(2962.96, ledger._digits("±0.0169%")) == "2,963"
     assert ledger.value(2962.96, ledger._digits("±5%")) == "2,960"
     assert ledger.value([6.4e6, 8]) == "6.4 million; 8"
-
-
-# The pages in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """The site served on this machine."""
-    with serving(site) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def contexts(browser):
-    made = {mode: browser.new_context(**options, reduced_motion="reduce") for mode, options in MODES.items()}
-    yield made
-    for context in made.values():
-        context.close()
-
-
-class Visit:
-    """One page, opened, with what it asked for and complained about."""
-
-    def __init__(self, context, address: str, page: str):
-        self.tab = context.new_page()
-        self.outside: list[str] = []
-        self.errors: list[str] = []
-        self.tab.on("request", lambda request: self._asked(address, request.url))
-        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.tab.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
-        self.tab.on("requestfailed", self._failed)
-        self.tab.goto(f"{address}/{page}" if ".html" in page else f"{address}/{page}.html")
-
-    def _failed(self, request) -> None:
-        if "ERR_ABORTED" not in str(request.failure):  # as when a reader goes on to another page
-            self.errors.append(f"failed: {request.url}")
-
-    def _asked(self, address: str, url: str) -> None:
-        if not url.startswith((f"{address}/", "data:", "blob:")):
-            self.outside.append(url)
-
-    def draw(self):
-        """Touch each figure, as a reader would, and wait until all are drawn."""
-        self.tab.evaluate("Promise.all([...document.querySelectorAll('.book-chart')].map((c) => window.bookTouch(c)))")
-        return self.tab
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.tab.close()
-
-
-def move_sliders(tab):
-    """Each handle changes value, read-out, title, address and drawing, and stays when the page turns dark."""
-    for chart in tab.query_selector_all(".book-chart:has(.book-chart-readout)"):
-        part = functools.partial(tab.evaluate, "([c, what]) => c.querySelector(what).textContent")
-        said = {what: part([chart, f".book-chart-{what}"]) for what in ("readout", "title", "value")}
-        assert all(text.strip() for text in said.values())
-        marks = chart.query_selector(".vega-embed svg").inner_html()
-        handle = chart.query_selector("input")
-        handle.press("Home" if handle.input_value() != "0" else "End")
-        tab.wait_for_function(
-            "([c, before]) => c.querySelector('.vega-embed svg').innerHTML !== before", arg=[chart, marks]
-        )
-        after = {what: part([chart, f".book-chart-{what}"]) for what in said}
-        assert after["value"] != said["value"] and after["title"] != said["title"]
-        assert tab.evaluate(
-            "(c) => new URLSearchParams(location.search).get(c.state.key) === String(c.state.values[c.state.place])",
-            chart,
-        )
-        ready = chart.get_attribute("data-ready")
-        tab.evaluate("document.documentElement.dataset.theme = 'dark'")
-        tab.wait_for_function("([c, n]) => c.dataset.ready !== n", arg=[chart, ready])
-        assert {what: part([chart, f".book-chart-{what}"]) for what in said} == after
-        assert tab.evaluate("(c) => c.view.signal(c.state.name) === c.state.values[c.state.place]", chart)
-        tab.evaluate("document.documentElement.dataset.theme = 'light'")
-        tab.evaluate("(c) => c.queue", chart)
-        chart.query_selector(".book-chart-reset").click()
-        assert {what: part([chart, f".book-chart-{what}"]) for what in said} == said
-    assert "?" not in tab.url
-
-
-CODE_IN_EVERY_MODE = "chapters/llama3-cluster-sizing"
-
-
-def complaints(tab) -> list[str]:
-    """What axe finds wrong, a line for each rule."""
-    found = Axe().run(tab, options={"resultTypes": ["violations"]}).response["violations"]  # of others, no addresses
-    return [f"{rule['id']} ({len(rule['nodes'])}×): {rule['help']}: {rule['nodes'][0]['html'][:300]}" for rule in found]
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("page", PAGES)
-def test_page_as_a_reader_meets_it(contexts, address, page, mode):
-    with Visit(contexts[mode], address, page) as visit:
-        tab = visit.draw()
-        if mode == "light":
-            move_sliders(tab)
-        assert visit.outside == []
-        assert visit.errors == []
-        assert tab.evaluate("document.documentElement.dataset.theme") == ("dark" if mode == "dark" else "light")
-        charts = tab.evaluate(
-            "[...document.querySelectorAll('.book-chart')].map((c) => [c.dataset.error, c.querySelectorAll("
-            "'.book-chart-view svg [role=graphics-symbol]').length > 2 "
-            "&& c.querySelector('.vega-embed svg').clientWidth > 200])"
-        )
-        assert charts == [[None, True]] * len(charts)
-        wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide[0] <= wide[1], "the page scrolls sideways"
-        ends = tab.evaluate(
-            "['head', 'figure', 'do'].map((part) => [...document.querySelectorAll('.opening-' + part)]"
-            ".map((e) => (e.getBoundingClientRect().bottom + scrollY) / innerHeight)).flat()"
-        )
-        assert len(ends) in (0, 3) and max(ends, default=0) <= 1.5, "the opening is longer than a screen and a half"
-        if page == CODE_IN_EVERY_MODE:
-            tab.click(".code-switch")
-            tab.locator(".book-code pre").first.wait_for()
-        assert complaints(tab) == []
-
-
-def test_some_page_has_a_slider(site):
-    assert any(parse(site / f"{page}.html").select(".book-chart-readout") for page in PAGES)
-
-
-MOVED = "chapters/kv-cache"
-
-
-def moved_figure(visit):
-    return visit.tab.locator(".book-chart:has(.book-chart-readout)").first
-
-
-def figure_of_lines(visit):
-    return visit.tab.locator(".book-chart:has([id$=handle]):has-text('key-value heads')").last
-
-
-def test_vega_waits_for_a_touch_and_the_handle_does_not(contexts, address):
-    with Visit(contexts["light"], address, MOVED) as visit:
-        asked = []
-        visit.tab.on("request", lambda request: asked.append(request.url))
-        figure = moved_figure(visit)
-        figure.scroll_into_view_if_needed()
-        assert not [url for url in asked if "vega" in url or "/pages/" in url]
-        before = figure.locator(".book-chart-readout").text_content()
-        visit.tab.route("**/vega/*", lambda route: None)  # even if Vega never comes
-        figure.locator("input").focus()
-        figure.locator("input").press("Home")
-        assert figure.locator(".book-chart-readout").text_content() != before
-        assert figure.locator("picture").is_visible()
-
-
-def test_an_address_brings_back_what_was_moved(contexts, address):
-    with Visit(contexts["light"], address, MOVED) as visit:
-        figure = moved_figure(visit)
-        figure.locator("input").press("Home")
-        figure.locator("input").press("ArrowRight")
-        said = figure.locator(".book-chart-readout").text_content(), figure.locator(".book-chart-value").text_content()
-        url = visit.tab.url
-        assert "?" in url
-        with Visit(contexts["phone"], address, url.removeprefix(f"{address}/")) as other:
-            figure = moved_figure(other)
-            assert (
-                figure.locator(".book-chart-readout").text_content(),
-                figure.locator(".book-chart-value").text_content(),
-            ) == said
-            assert other.tab.locator(".book-notice").count() == 0 and other.errors == []
-
-
-@pytest.mark.parametrize(
-    ("query", "said"),
-    [
-        ("kv_heads=1e9", "kv_heads = 1e9"),
-        ("kv_heads=NaN", "kv_heads = NaN"),
-        ("kv_heads=", "kv_heads = "),
-        ("nonsense=1", "names nonsense"),
-        ("kv_heads=%3Cimg%20src%3Dx%20onerror%3D%22window.bad%3D1%22%3E", "kv_heads = <img src=x"),
-        ("%3Cscript%3Ewindow.bad%3D1%3C%2Fscript%3E=1", "names <script>"),
-    ],
-)
-def test_nonsense_in_an_address_gets_one_line(contexts, address, query, said):
-    with Visit(contexts["light"], address, f"{MOVED}.html?{query}") as visit:
-        notice = visit.tab.locator(".book-notice")
-        assert said in notice.text_content() and notice.locator("*").count() == 0
-        state = moved_figure(visit).evaluate("(c) => c.state.place === c.state.start")
-        assert state and visit.tab.evaluate("window.bad") is None and visit.errors == []
-
-
-FITS = """(figure) => {
-    const view = figure.querySelector(".book-chart-view");
-    return Math.abs(view.querySelector("svg").getBoundingClientRect().width - view.clientWidth) < 3;
-}"""
-
-
-def test_a_figure_follows_the_width_of_its_column(contexts, address):
-    with Visit(contexts["light"], address, MOVED) as visit:
-        figure = moved_figure(visit)
-        for width in (1280, 800, 500, 1280):
-            visit.tab.set_viewport_size({"width": width, "height": 900})
-            figure.evaluate("(c) => window.bookTouch(c)")
-            visit.tab.wait_for_function(FITS, arg=figure.element_handle(), timeout=5000)
-        narrow = figure.locator("svg").bounding_box()["width"]
-        visit.tab.click(".primary-toggle")
-        visit.tab.wait_for_function(
-            "([c, w]) => c.querySelector('svg').getBoundingClientRect().width > w",
-            arg=[figure.element_handle(), narrow - 1],
-        )
-        visit.tab.wait_for_function(FITS, arg=figure.element_handle(), timeout=5000)
-
-
-def test_a_line_answers_a_pointer_that_is_only_near(contexts, address):
-    with Visit(contexts["light"], address, MOVED) as visit:
-        figure = figure_of_lines(visit)
-        figure.evaluate("(c) => window.bookTouch(c)")
-        figure.scroll_into_view_if_needed()
-        box = figure.locator(".book-chart-view svg").bounding_box()
-        visit.tab.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"])
-        visit.tab.mouse.move(box["x"] + 0.52 * box["width"], box["y"] + 0.6 * box["height"])
-        tip = visit.tab.locator("#vg-tooltip-element")
-        tip.wait_for(state="visible", timeout=3000)
-        said = tip.text_content()
-        assert "sequences that fit" in said and "tokens of context" in said and "undefined" not in said
-        assert figure.locator(".book-ring").count() == 1
-
-
-@pytest.mark.parametrize("kind", ["csv", "svg", "png"])
-def test_what_a_figure_shows_can_be_saved(contexts, address, site, kind):
-    with Visit(contexts["light"], address, MOVED) as visit:
-        figure = figure_of_lines(visit)
-        figure.locator("input").press("Home")
-        with visit.tab.expect_download() as download:
-            figure.locator(f"[data-save={kind}]").click()
-        assert download.value.suggested_filename == f"{MOVED.rsplit('/', 1)[-1]}-{figure.get_attribute('id')}.{kind}"
-        saved = Path(download.value.path()).read_bytes()
-        if kind == "png":
-            with Image.open(io.BytesIO(saved)) as picture:
-                assert picture.width > 600 and len(picture.getcolors(10**7)) > 20
-        elif kind == "svg":
-            assert figure.locator(".book-chart-readout").text_content() in saved.decode() and saved.count(b"<path") > 5
-        else:
-            rows = list(csv.DictReader(io.StringIO(saved.decode())))
-            first = figure.evaluate("(c) => String(c.state.values[0])")
-            assert {row["kv_heads"] for row in rows} == {first, ""}  # lines of reference have none
-
-
-def test_code_is_off_until_it_is_switched_on_and_stays_on(browser, address):
-    context = browser.new_context()
-    with Visit(context, address, MOVED) as visit:
-        assert visit.tab.locator(".book-code pre").count() == 0
-        visit.tab.click(".code-switch")
-        visit.tab.locator(".book-code pre").first.wait_for(timeout=3000)
-        assert visit.tab.locator(".code-switch").get_attribute("aria-pressed") == "true"
-    with Visit(context, address, "chapters/token-cost") as visit:
-        visit.tab.locator(".book-code pre").first.wait_for(timeout=3000)
-        visit.tab.click(".code-switch")
-        visit.tab.wait_for_function("document.querySelectorAll('.book-code pre').length === 0")
-    context.close()
-
-
-def painted(pdf: bytes) -> int:
-    """How many paths a PDF paints."""
-    streams = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
-    return sum(len(re.findall(rb"(?<=\s)(?:S|s|f|f\*|B)(?=\s)", inflated(stream))) for stream in streams)
-
-
-def inflated(stream: bytes) -> bytes:
-    try:
-        return zlib.decompress(stream)
-    except zlib.error:
-        return b""
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_figure_is_on_paper(contexts, address, page):
-    with Visit(contexts["light"], address, page) as visit:
-        figures = visit.tab.locator(".book-chart").count()
-        if not figures:
-            return
-        whole = painted(visit.tab.pdf(format="A4"))
-        visit.tab.evaluate(
-            "document.querySelectorAll('.book-chart img').forEach((image) => { image.style.visibility = 'hidden'; })"
-        )
-        assert whole - painted(visit.tab.pdf(format="A4")) >= 15 * figures
-
-
-def test_the_site_works_in_a_folder_and_from_plain_files(contexts, site, tmp_path):
-    (tmp_path / "book").symlink_to(site)
-    with serving(tmp_path) as address, Visit(contexts["light"], f"{address}/book", MOVED) as visit:
-        moved_figure(visit).locator("input").press("Home")
-        moved_figure(visit).locator("svg").wait_for(timeout=10_000)
-        assert visit.errors == [] and visit.outside == []
-    with Visit(contexts["light"], f"file://{site}", MOVED) as visit:
-        moved_figure(visit).locator("input").press("Home")
-        moved_figure(visit).locator("svg").wait_for(timeout=10_000)
-        visit.tab.click(".code-switch")
-        visit.tab.locator(".book-code pre").first.wait_for(timeout=3000)
-        assert visit.errors == []
-
-
-def test_phone_menu_opens_and_leads_on(contexts, address):
-    with Visit(contexts["phone"], address, "index") as visit:
-        link = visit.tab.locator(f".bd-links a[href='{PAGES[1]}.html']")
-        assert not link.is_visible()
-        visit.tab.click(".primary-toggle")
-        link.wait_for(state="visible", timeout=3_000)
-        link.click()
-        visit.tab.wait_for_url(f"**/{PAGES[1]}.html")
-        assert visit.errors == []
-
-
-@pytest.mark.parametrize("mode", ["light", "phone"])
-def test_one_way_to_search_and_it_finds(contexts, address, mode):
-    with Visit(contexts[mode], address, "index") as visit:
-        buttons = visit.tab.locator(".search-button__button:visible, .bd-article-container form.bd-search:visible")
-        assert buttons.count() == 1
-        buttons.first.click()
-        field = visit.tab.locator("input[type=search]:visible")
-        field.fill("training")
-        field.press("Enter")
-        visit.tab.wait_for_url("**/search.html?q=training*")
-        visit.tab.locator("#search-results li a").first.wait_for(timeout=5_000)
-        assert visit.outside == [] and visit.errors == []
 
 
 # What others take along
@@ -842,147 +466,3 @@ def test_marks_that_would_meet_stand_in_lines():
     marks = BeautifulSoup(outputs._marks(moved, 100), "html.parser")
     lines = {mark.get_text(): re.search(r"--line:(\d)", mark["style"])[1] for mark in marks.select(".book-chart-mark")}
     assert lines == {"in the text · same": "0", "a long name": "1", "far": "0"}
-
-
-def test_a_guess_comes_before_the_answer(contexts, address):
-    with Visit(contexts["light"], address, "chapters/how-good-is-the-napkin") as visit:
-        figure = visit.tab.locator(".book-chart.is-guessing")
-        title, view = figure.locator(".book-chart-title"), figure.locator(".book-chart-view")
-        assert not title.is_visible() and not view.is_visible()
-        figure.locator("input").press("Home")
-        figure.locator(".book-chart-guess button").click()
-        asked = visit.tab.locator(".book-chart:has(.is-mine)")
-        assert asked.locator(".book-chart-title").is_visible() and asked.locator(".book-chart-view").is_visible()
-        assert visit.errors == []
-    with Visit(contexts["light"], address, "chapters/how-good-is-the-napkin.html?mfu-2=15") as visit:
-        assert visit.tab.locator(".book-chart.is-guessing").count() == 0
-
-
-def test_a_text_runs_at_the_speed_of_the_handle(contexts, address):
-    with Visit(contexts["light"], address, "chapters/bandwidth-wall") as visit:
-        place = visit.tab.locator(".book-chart-pace")
-        place.locator("button").click()
-        visit.tab.wait_for_function("document.querySelector('.book-chart-pace span').textContent.split(' ').length > 3")
-        assert place.locator("button").text_content() == "Stop" and visit.errors == []
-
-
-def test_terms_and_sources_are_told_beside_their_links(contexts, address, site):
-    with Visit(contexts["light"], address, "chapters/token-cost") as visit:
-        note = visit.tab.locator(".book-note")
-        for part, word in (("glossary.html#term-Roofline", "bound"), ("references.html#", "2024")):
-            link = visit.tab.locator(f".bd-article p a[href*='{part}']").first
-            link.focus()
-            note.wait_for(state="visible", timeout=3000)
-            assert word in note.text_content() and len(note.text_content()) > 40
-            link.press("Escape")
-            assert not note.is_visible()
-        assert visit.outside == [] and visit.errors == []
-    told = json.loads((site / "_static" / "told.js").read_text().removeprefix("window.bookWords = ").rstrip(";\n"))
-    linked = {a["href"] for page in PAGES[1:] for a in parse(site / f"{page}.html").select("article a[href]")}
-    wanted = {href for href in linked if re.match(r"(references\.html#id|glossary\.html#term-)", href)}
-    assert len(wanted) > 200 and wanted <= set(told) and all(told.values())
-
-
-def test_the_scorecards_table_fits_its_column(contexts, address):
-    with Visit(contexts["light"], address, "chapters/scorecard") as visit:
-        box = visit.tab.locator("table.scorecard").evaluate("(t) => [t.offsetWidth, t.parentElement.clientWidth]")
-        assert box[0] <= box[1]
-
-
-# Numbers, rerun, search, scorecard, landing page
-
-
-def test_a_number_says_where_it_comes_from(contexts, address):
-    with Visit(contexts["light"], address, "chapters/token-cost") as visit:
-        number = visit.tab.locator(".noted", has_text="$37.50").first
-        number.focus()
-        note = visit.tab.locator(".book-note")
-        note.wait_for(state="visible", timeout=3000)
-        said = note.text_content()
-        assert "blended_price" in said and "Input tokens for each output token (3.0" in said and "api_prices" in said
-        number.press("Escape")
-        assert not note.is_visible()
-
-
-def test_the_command_follows_what_a_reader_sets(contexts, address):
-    with Visit(contexts["light"], address, "chapters/token-cost.html?batch=8") as visit:
-        command = visit.tab.locator(".book-rerun pre")
-        assert command.text_content() == "llm-economics run token-cost -p batch=8"
-        visit.tab.click(".book-rerun summary")
-        visit.tab.fill(".book-values input >> nth=0", "a b'c")
-        assert "-p a100_list_usd_per_hour='a b'\\''c'" in command.text_content() and "batch=8" in visit.tab.url
-        assert visit.tab.locator(".book-notice").count() == 0
-
-
-def test_the_command_follows_the_handles_of_figures(contexts, address):
-    with Visit(contexts["light"], address, "chapters/bandwidth-wall") as visit:
-        moved_figure(visit).locator("input").press("Home")
-        command = visit.tab.locator(".book-rerun pre").text_content()
-        assert command == "llm-economics run bandwidth-wall -p dense_parameters=50000000000"
-    with Visit(contexts["light"], address, "chapters/llama3-cluster-sizing.html?days=45") as visit:
-        assert visit.tab.locator(".book-rerun pre").text_content().endswith("-p window_days=45")
-
-
-@pytest.mark.parametrize("words", ["h100 price", "cost-007", "batch 6 $30"])
-def test_the_search_field_finds_claims_and_figures(contexts, address, words):
-    with Visit(contexts["light"], address, "chapters/token-cost") as visit:
-        asked = []
-        visit.tab.on("request", lambda request: asked.append(request.url))
-        assert not [url for url in asked if "entries" in url]
-        visit.tab.keyboard.press("Control+k")
-        visit.tab.locator("#pst-search-dialog input").fill(words)
-        visit.tab.locator(".book-found a").first.wait_for(timeout=5000)
-        assert [url for url in asked if url.endswith("entries.js")]
-        first = visit.tab.locator(".book-found li").first.text_content().lower()
-        assert any(word in first for word in words.split())
-        if words == "cost-007":
-            visit.tab.locator(".book-found a").first.click()
-            visit.tab.wait_for_url("**/token-cost.html#cost-007")
-
-
-def test_the_scorecards_filter_and_order_stand_in_its_address(contexts, address):
-    with Visit(contexts["light"], address, "chapters/scorecard") as visit:
-        visit.tab.select_option("#scorecard-verdict", "fails")
-        visit.tab.click("table.scorecard th button >> nth=0")
-        visit.tab.click("table.scorecard th button >> nth=0")
-        shown = visit.tab.locator("table.scorecard tbody tr:visible td:first-child").all_text_contents()
-        assert shown == sorted(shown, reverse=True) and len(shown) > 3
-        url = visit.tab.url.removeprefix(f"{address}/")
-        with Visit(contexts["phone"], address, url) as other:
-            again = other.tab.locator("table.scorecard tbody tr:visible td:first-child").all_text_contents()
-            assert again == shown and other.tab.locator(".book-notice").count() == 0
-        with Visit(contexts["light"], address, "chapters/scorecard.html?verdict=%3Cb%3E&sort=size&x=1") as bad:
-            said = bad.tab.locator(".book-notice").text_content()
-            assert "verdict = <b>" in said and "sort by size" in said and "names x" in said
-            assert bad.tab.locator(".scorecard-count").text_content().startswith(f"{len(claims.ledger())} of")
-
-
-def test_the_first_figure_can_be_dragged_before_anything_is_loaded(contexts, address):
-    with Visit(contexts["phone"], address, "index") as visit:
-        asked = []
-        visit.tab.on("request", lambda request: asked.append(request.url))
-        figure = moved_figure(visit)
-        box = figure.locator("picture img").bounding_box()
-        assert box["y"] < 844 or figure.bounding_box()["y"] < 700
-        figure.scroll_into_view_if_needed()
-        box = figure.locator("picture img").bounding_box()
-        dot = figure.locator(".book-follow-small circle")
-        before = dot.get_attribute("cx"), figure.locator(".book-chart-readout").text_content()
-        visit.tab.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
-        visit.tab.mouse.down()
-        visit.tab.mouse.move(box["x"] + 0.97 * box["width"], box["y"] + 0.5 * box["height"])
-        visit.tab.mouse.up()
-        after = dot.get_attribute("cx"), figure.locator(".book-chart-readout").text_content()
-        assert float(after[0]) > float(before[0]) and after[1] != before[1] and "batch=32" in visit.tab.url
-        assert visit.tab.locator(".tile").count() == 5
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_nothing_scrolls_sideways_on_a_phone(contexts, address, page):
-    with Visit(contexts["phone"], address, page) as visit:
-        visit.tab.wait_for_timeout(100)
-        wide = visit.tab.evaluate(
-            "[...document.querySelectorAll('.bd-article *')].filter((e) => e.scrollWidth > e.clientWidth + 1"
-            " && /auto|scroll/.test(getComputedStyle(e).overflowX)).map((e) => e.outerHTML.slice(0, 200))"
-        )
-        assert wide == []

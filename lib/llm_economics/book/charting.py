@@ -88,6 +88,7 @@ def enable() -> None:
     alt.theme.register("book", enable=True)(theme)
     alt.renderers.register("book", render)
     alt.renderers.enable("book")
+    alt.utils.schemapi.disable_debug_mode()  # a chart is held against the schema whole, not each of its parts as well
     for part in (alt.FacetedEncoding, alt.MarkDef):  # a fifth of a chapter's time went into copies that nobody changes
         part.__deepcopy__ = lambda self, memo: self
 

@@ -27,18 +27,22 @@ from llm_economics.book.judging import (
     NOT_YET,
     OUTCOMES,
     RESULT_MIME,
+    STANDS_FOR,
     VERDICT_MIME,
     VERDICTS,
     Claim,
     Verdict,
     about,
+    as_printed,
     between,
     carried,
     flip_text,
     found_label,
+    highest,
     in_words,
     judge,
     ledger,
+    lowest,
     near,
     outcome_of,
     plain,
@@ -48,7 +52,7 @@ from llm_economics.book.judging import (
     verdict_of,
     within,
 )
-from llm_economics.facts.units import rounded
+from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError
 
 __all__ = [
@@ -63,6 +67,7 @@ __all__ = [
     "Result",
     "Verdict",
     "about",
+    "as_printed",
     "bases",
 ]
 __all__ += [
@@ -73,9 +78,11 @@ __all__ += [
     "faults",
     "flip_text",
     "found_label",
+    "highest",
     "in_words",
     "judge",
     "ledger",
+    "lowest",
     "near",
 ]
 __all__ += [
@@ -238,12 +245,13 @@ def faults(folder: Path | None = None) -> list[str]:
     """What no ledger may have, one line each: empty for the committed chapters.
 
     A verdict *holds* whose support is its own source or nothing, or whose reason has a condition; *holds if* without
-    one; claims that rest on each other in a circle; a true/false test that no named input flips; and a check whose code
-    reads a row of ``data/`` that it does not name.
+    one; claims that rest on each other in a circle; a true/false test that no named input flips; a check whose code
+    reads a row of ``data/``, or a number that a claim prints, that it does not name; and a number that was made of a
+    rounded one without its interval.
     """
     found = []
     rows, basis = verdicts(folder), bases(folder)
-    unnamed = {key: support.unnamed(read, _rest_on(key, basis)) for key, read in _read(folder).items()}
+    read = _read(folder)
     for key, row in rows.items():
         if row["verdict"] == "holds" and row["support"] in (support.OWN, support.NONE):
             found.append(f"{key} holds, and its support is {row['support']}")
@@ -253,20 +261,67 @@ def faults(folder: Path | None = None) -> list[str]:
             found.append(f"{key} {row['verdict']}, and names no condition")
         if basis[key].get("flips") is False:
             found.append(f"{key}: {basis[key]['flip']} does not flip its test")
-        for name in unnamed.get(key, ()):
+        for name in _unnamed(key, read.get(key, ()), basis):
             found.append(f"{key} reads {name}, and does not name it")
+        for name in _unrounded(row, read.get(key, ()), basis[key]):
+            found.append(f"{key} is made of {name}, which is rounded in print, and has no interval")
     graph = {key: [name for name in each.get("uses", ()) if name in rows] for key, each in basis.items()}
     graph = {key: names for key, names in graph.items() if rows[key]["verdict"] not in ("cannot be tested", "answered")}
     return found + [f"{' rests on '.join([*circle, circle[0]])}" for circle in support.circles(graph)]
 
 
 def _read(folder: Path | None) -> dict[str, frozenset[tuple[str, str]]]:
-    """The rows of ``data/`` that the code of each check reads, as table and item, in a folder of notebooks."""
+    """The rows of ``data/`` that the code of each check reads, as table and item, in a folder of notebooks.
+
+    A parameter that stands for what a claim prints is that claim.
+    """
     found: dict[str, frozenset[tuple[str, str]]] = {}
     for _, content in _notebooks(folder or chapters_folder()):
-        for name, _, (_, read) in tracing.read(json.loads(content)["cells"]).records:
-            found |= {key: read for key in ledger() if name.fullmatch(key)}
-    return {key: frozenset(one for one in read if one[0] not in ("claims", "origins")) for key, read in found.items()}
+        for name, _, (inputs, read) in tracing.read(json.loads(content)["cells"]).records:
+            stands = {("claims", STANDS_FOR[one]) for one in inputs if one in STANDS_FOR}
+            found |= {key: read | stands for key in ledger() if name.fullmatch(key)}
+    return found
+
+
+def _unnamed(key: str, read: Iterable[tuple[str, str]], basis: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What a check reads and does not name: rows of ``data/``, and claims other than itself."""
+    if not (read := list(read)):
+        return []
+    rows = [one for one in read if one[0] not in ("claims", "origins")]
+    bar = basis.get(key, {}).get("against", ())
+    missing = _claims_in(key, read) - _claims_under(key, basis) - set(bar)
+    return support.unnamed(rows, _rest_on(key, basis)) + sorted(missing)
+
+
+def _claims_in(key: str, read: Iterable[tuple[str, str]]) -> set[str]:
+    """The claims whose numbers a check reads: neither its own, nor those that its statement itself gives."""
+    names = {item for table, item in read if table == "claims" and item in ledger() and item != key}
+    given = set(re.findall(r"\d[\d,]*(?:\.\d+)?", ledger()[key].statement)) if names else ()
+    return {name for name in names if not set(ledger()[name].stated) & {float(n.replace(",", "")) for n in given}}
+
+
+def _unrounded(row: Mapping[str, Any], read: Iterable[tuple[str, str]], basis: Mapping[str, Any]) -> list[str]:
+    """The rounded claims that went into a number and whose interval it lacks; the ends of a range are no such."""
+    value = row["computed_value"]
+    if row["verdict"] == "cannot be tested" or value is None or isinstance(value, str):
+        return []
+    loose = {name for name in _claims_in(row["id"], read) if ledger()[name].relation in "=~" and _loose(name)}
+    return sorted(loose - {each["claim"] for each in basis.get("printed", ())})
+
+
+def _loose(name: str) -> bool:
+    return bool(ledger()[name].stated) and about(name).low != about(name).high
+
+
+def _claims_under(key: str, basis: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The claims that a check names, and those that they rest on."""
+    found: set[str] = set()
+    waiting = [key]
+    while waiting:
+        new = {name for name in basis.get(waiting.pop(), {}).get("uses", ()) if name in ledger()} - found
+        found |= new
+        waiting += new
+    return found
 
 
 def _rest_on(key: str, basis: Mapping[str, Mapping[str, Any]], above: tuple[str, ...] = ()) -> set[str]:
@@ -326,7 +381,7 @@ def table_html(rows: Iterable[Mapping[str, Any]]) -> str:
         yield escape(stated_value(row))
         yield escape(text_of(row["computed_value"]))
         yield escape(row["support"] or "")
-        yield "" if row["factor_apart"] is None else f"{row['factor_apart']:,.3g}"
+        yield "" if row["factor_apart"] is None else show(row["factor_apart"])
 
     heads = ("claim", "verdict", "statement", "stated", "found", "support", "apart")
     head_row = "".join(f'<th scope="col">{head}</th>' for head in heads)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cache
 from itertools import product
 from typing import Any
 
 from llm_economics import facts
-from llm_economics.book import support
+from llm_economics.book import rounding, support
+from llm_economics.book.rounding import About, Printed
 from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError
 
@@ -74,26 +75,22 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class About:
-    """A printed number with the interval that its rounding allows, and the claim that prints it, if one does."""
-
-    claim: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Carried:
-    """A value made of printed numbers: nominal, lowest and highest as their rounding allows, and the claims used."""
+    """A value made of printed numbers (or a list): nominal, lowest and highest as their rounding allows, and those
+    numbers."""
 
-    value: float
-    low: float
-    high: float
-    claims: tuple[str, ...]
+    value: Any
+    low: Any
+    high: Any
+    inputs: tuple[About, ...] = ()
 
     def __float__(self) -> float:
         return float(self.value)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The claims that print the numbers."""
+        return tuple(dict.fromkeys(each.claim for each in self.inputs if each.claim))
 
 
 @dataclass(frozen=True)
@@ -107,6 +104,13 @@ class Trial:
     @property
     def outcome(self) -> bool:
         return bool(self.function(**self.inputs))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the rounding of printed inputs leaves the answer as it is."""
+        ends = {name: rounding.ends(each) for name, each in self.inputs.items() if isinstance(each, Printed)}
+        corners = (dict(zip(ends, corner, strict=True)) for corner in product(*ends.values()))
+        return all(bool(self.function(**{**self.inputs, **corner})) == self.outcome for corner in corners)
 
     @property
     def flips(self) -> bool:
@@ -163,6 +167,23 @@ class Verdict:
             f"| {' | '.join(cells)} |\n\n{self.reason}"
         )
 
+
+STANDS_FOR = {
+    "gpt4_experts": "gpt4-007",
+    "gpt4_experts_per_token": "gpt4-009",
+    "gpt4_expert_parameters": "gpt4-008",
+    "gpt4_shared_parameters": "gpt4-011",
+    "gpt4_layers": "gpt4-005",
+    "gpt4_train_tokens": "gpt4-017",
+    "gpt4_train_gpus": "train-014",
+    "gpt4_batch_tokens": "gpt4-028",
+    "pipeline_stages": "serve-041",
+    "serving_batch": "serve-038",
+    "a100_usd_per_hour": "train-019",
+    "gpu_tokens_per_second": "cerebras-003",
+    "cycle_per_pretraining": "llama3-010",
+}
+"""Parameters of chapters whose value is the number that a claim prints."""
 
 KEYS = tuple(each.name for each in fields(Verdict) if each.name != "basis")
 """The keys of a verdict's record, in their order (notebooks are stored with theirs sorted)."""
@@ -221,14 +242,44 @@ def carried(function: Callable[..., float], **inputs: Any) -> Carried:
     nominal = function(**{name: each.value if name in printed else each for name, each in inputs.items()})
     ends = product(*((each.low, each.high) for each in printed.values()))
     values = [float(function(**inputs | dict(zip(printed, end, strict=True)))) for end in ends]
-    return Carried(
-        float(nominal), min(values), max(values), tuple(each.claim for each in printed.values() if each.claim)
-    )
+    return Carried(plain(nominal), min(values), max(values), tuple(printed.values()))
+
+
+def as_printed(claim_id: str, value: float | None = None, place: int = 0) -> Printed:
+    """The number of :func:`about` to compute with: what is made of it has an interval, which :func:`judge` finds.
+
+    A ``value`` that is not the printed one is a reader's own, and exact.
+    """
+    found = about(claim_id, value, place)
+    own = value is not None and value not in _known_claim(claim_id).stated
+    return Printed.of(replace(found, low=found.value, high=found.value) if own else found)
+
+
+def lowest(function: Callable[..., float]) -> Callable[..., float]:
+    """``function``, at the lowest that the rounding of the printed numbers in it allows; for :func:`flip`."""
+    return lambda *given: rounding.ends(function(*given))[0]
+
+
+def highest(function: Callable[..., float]) -> Callable[..., float]:
+    """``function``, at the highest that the rounding of the printed numbers in it allows."""
+    return lambda *given: rounding.ends(function(*given))[1]
+
+
+def _made(value: Any) -> Carried | None:
+    """What a value remembers of the printed numbers that it was made of, if it is made of any."""
+    if isinstance(value, Carried):
+        return value
+    values = value if isinstance(value, (list, tuple)) else [value]
+    inputs = tuple(rounding.sources(*values))
+    if not inputs:
+        return None
+    low, high = ([end for end, _ in map(rounding.ends, values)], [end for _, end in map(rounding.ends, values)])
+    return Carried(value, low, high, inputs) if values is value else Carried(value, low[0], high[0], inputs)
 
 
 def between(low: float, high: float) -> Carried:
     """A value that was found at ``low``, and up to ``high`` elsewhere."""
-    return Carried(low, min(low, high), max(low, high), ())
+    return Carried(low, min(low, high), max(low, high))
 
 
 def tested(function: Callable[..., Any], *, flip: Mapping[str, Any], **inputs: Any) -> Trial:
@@ -254,6 +305,7 @@ def judge(
     *,
     reason: str,
     uses: str = "",
+    against: str = "",
     holds: Trial | None = None,
     given: str | None = None,
     part: str | None = None,
@@ -279,6 +331,8 @@ def judge(
         What the value was made of, separated by semicolons: rows of ``data/`` as ``file:key``, claims
         by their id, or ``definition`` (:mod:`llm_economics.book.support`). If nothing is named, the
         claims on which the row of the ledger depends. The support of the verdict follows from them.
+    against
+        Claims, by id, whose numbers are no inputs of the value but the bar that it is held against.
     holds
         The test of a claim in words (:func:`tested`); for forecasts, whether it came true.
     given
@@ -307,10 +361,9 @@ def judge(
     claim = _known_claim(claim_id)
     if not reason.strip():
         raise ParameterError(f"reason of {claim_id} is empty: say why")
-    made = value if isinstance(value, Carried) else None
+    made = _made(value)
     value = plain(made.value if made else value)
-    named = [name.strip() for name in uses.split(";") if name.strip()]
-    names = tuple(dict.fromkeys([*named, *(made.claims if made else ())])) or claim.depends_on
+    names = tuple(dict.fromkeys([*_split(uses), *(made.claims if made else ())])) or claim.depends_on
     inputs = support.inputs_of(claim.article, names, {key: row.article for key, row in ledger().items()})
     reached = not alone and (value is not None or holds is not None)
     if reached and not names:
@@ -327,13 +380,17 @@ def judge(
         ratio=ratio,
         verdict=verdict,
         flips_at=_flip(flips_at) or _flip_of(holds),
-        reason=reason.strip(),
+        reason=" ".join(filter(None, (reason.strip(), _rounding_text(claim, made, holds)))),
         support=grade,
         factor_apart=factor,
         condition=_condition(verdict, part or given, own=grade == support.OWN),
         immaterial=bool(lost and factor is not None and factor < IMMATERIAL),
-        basis=_basis(names, inputs, value, made, holds),
+        basis=_basis(claim, names, inputs, value, made, holds) | ({"against": _split(against)} if against else {}),
     )
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(";") if name.strip()]
 
 
 def _condition(verdict: str, text: str | None, *, own: bool) -> str | None:
@@ -344,14 +401,48 @@ def _condition(verdict: str, text: str | None, *, own: bool) -> str | None:
     return f"{text}, and the article's own inputs are right" if own and verdict == "holds if" else text
 
 
-def _basis(names: Sequence[str], inputs: Sequence[Any], value: Any, made: Carried | None, test: Any) -> dict[str, Any]:
+def _basis(
+    claim: Claim, names: Sequence[str], inputs: Sequence[Any], value: Any, made: Carried | None, test: Any
+) -> dict[str, Any]:
     found: dict[str, Any] = {"uses": list(names), "quoted": support.quoted(inputs, value)}
-    if made:
-        found |= {"low": made.low, "high": made.high}
+    loose = [asdict(each) for each in made.inputs if each.low != each.high] if made else []
+    if made and (loose or made.low != made.high):
+        found |= {"low": made.low, "high": made.high, "printed": loose, "decides": _rounding_decides(claim, made)}
     if test:
         found["flip"] = {name: text_of(plain(each)) for name, each in test.flip.items()}
         found["flips"] = test.flips
+        found |= {} if test.settled else {"decides": True}
     return found
+
+
+def _rounding_decides(claim: Claim, made: Carried) -> bool:
+    """Whether one end of the interval lies within the tolerance of a claim and the other, or the middle, does not."""
+    if not claim.stated or claim.kind == "implied":
+        return False
+    return len({within(claim, end) for end in (made.low, made.value, made.high)}) > 1 or (
+        _reaches(claim, made) != within(claim, made.value)
+    )
+
+
+def _rounding_text(claim: Claim, made: Carried | None, test: Trial | None) -> str:
+    """The interval in a sentence, and what hangs on it."""
+    if test is not None and not test.settled:
+        return "With its inputs as rounded in print the answer may be the other one."
+    if made is None or made.low == made.high or not made.inputs:
+        return ""
+    pairs = zip(*(end if isinstance(end, list) else [end] for end in (made.low, made.high)), strict=True)
+    spans = "; ".join(f"{_short(low)} to {_short(high)}" for low, high in pairs)
+    text = f"With its inputs as rounded in print it is {spans}"
+    if not _rounding_decides(claim, made):
+        return f"{text}."
+    if not within(claim, made.value):
+        return f"{text}, which reaches the stated value; the middle does not."
+    outside = [name for name, end in (("lower", made.low), ("upper", made.high)) if not within(claim, end)]
+    return f"{text}; the stated value lies inside, the {' and the '.join(outside)} end outside its tolerance."
+
+
+def _short(value: float) -> str:
+    return show(float(value), digits=4, words=abs(value) >= 1e6)
 
 
 def _flip_of(test: Trial | None) -> str | None:
@@ -424,7 +515,12 @@ def _outcome(claim: Claim, value: Any, made: Carried | None, test: Trial | None)
 
 
 def _reaches(claim: Claim, made: Carried) -> bool:
-    """Whether the rounding of the inputs allows a value within the tolerance."""
+    """Whether the rounding of the inputs allows a value (of a list, each) within the tolerance."""
+    if isinstance(made.low, list):
+        stated = claim.stated if claim.relation == "list" else [None] * len(made.low)
+        single = (claim if one is None else replace(claim, relation="=", stated=(one,)) for one in stated)
+        ends = zip(single, made.value, made.low, made.high, strict=True)
+        return all(_reaches(row, Carried(*each)) or within(row, each[0]) for row, *each in ends)
     if within(claim, made.low) or within(claim, made.high):
         return True
     return claim.relation[0] not in "<>" and made.low <= min(claim.stated) and max(claim.stated) <= made.high
@@ -441,7 +537,10 @@ def _apart(claim: Claim, value: Any, ratio: Any, made: Carried | None) -> float 
     """
     if ratio is None or claim.kind == "implied":
         return None
-    if made is not None:
+    if isinstance(ratio, list) and made is not None and isinstance(made.low, list):
+        stated = claim.stated if claim.relation == "list" else claim.stated[:1] * len(made.low)
+        ratio = _ratio(claim, [min(max(s, a), b) for s, a, b in zip(stated, made.low, made.high, strict=True)])
+    elif made is not None:
         ratio = _ratio(claim, min(max(claim.stated[0], made.low), made.high))
     if claim.relation[0] in "<>" and within(claim, value):
         return 1.0
@@ -525,6 +624,8 @@ def tolerance_text(claim: Claim) -> str:
 
 def plain(value: Any) -> Any:
     """Numbers of NumPy as Python's own, tuples as lists; quantities are refused, since units must be chosen."""
+    if isinstance(value, Printed):
+        return float(value)
     if hasattr(value, "magnitude"):
         raise ParameterError(f"value = {value} is not allowed: hand in the magnitude in the claim's unit")
     if isinstance(value, (list, tuple)):

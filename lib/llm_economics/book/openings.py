@@ -14,6 +14,7 @@ from html import escape
 from math import floor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from llm_economics.book import claims
 from llm_economics.facts.units import rounded
@@ -24,7 +25,10 @@ OPENING_MIME = "application/vnd.llm-economics.opening+json"
 
 @dataclass(frozen=True)
 class Opening:
-    """What a chapter says first: ``value`` is that of ``result``; ``conditions`` are claim, verdict and condition."""
+    """What a chapter says first: ``value`` is that of ``result``; ``conditions`` are claim, verdict and condition.
+
+    ``own`` is the calculator's address with values filled in, or nothing.
+    """
 
     who: str
     claim: str
@@ -37,10 +41,11 @@ class Opening:
     do: list[str]
     flips: str
     trust: str
+    own: str = ""
 
     def record(self) -> dict[str, Any]:
         """The JSON record, floats at 6 significant digits."""
-        return rounded(asdict(self))
+        return rounded({name: value for name, value in asdict(self).items() if name != "own" or value})
 
     def head(self) -> str:
         """Claim, number, sentence and condition as HTML."""
@@ -56,7 +61,8 @@ class Opening:
 
     def foot(self) -> str:
         """Do, Flips if and Trust as HTML."""
-        do = "</p><p>".join(map(_html, self.do))
+        link = f' <a class="opening-own" href="{escape(self.own)}">Price my own</a>' if self.own else ""
+        do = "</p><p>".join(map(_html, self.do)) + link
         parts = (("do", "Do", do), ("flips", "Flips if", _html(self.flips)), ("trust", "Trust", _html(self.trust)))
         lines = "".join(f'<div class="opening-{key}"><p><b>{name}</b> {text}</p></div>' for key, name, text in parts)
         return f'<div class="opening-foot">{lines}</div>'
@@ -71,7 +77,7 @@ class Opening:
 
 def opening(
     *, who: str, claim: str, result: str, number: Callable[[Any], str], says: str, conditions: Mapping[str, str],
-    do: Sequence[str], flips: str, trust: str,
+    do: Sequence[str], flips: str, trust: str, own: Mapping[str, Any] | None = None, page: str = "calculator.html",
 ) -> None:  # fmt: skip
     """Show the opening of the chapter and leave its record in the notebook.
 
@@ -93,7 +99,10 @@ def opening(
     flips, trust
         At which value the verdict changes; whether the number is counted, modelled (and how far off) or measured.
 
-    Texts are plain, but for ``**bold**``.
+    own
+        Fields of the calculator, which the last decision leads to, with their values; ``page`` is its address.
+
+    Texts are plain, but for ``**bold**`` and code between backticks.
 
     Raises
     ------
@@ -113,7 +122,8 @@ def opening(
         for name, text in conditions.items()
     ]
     made = {"result": result, "value": found.value, "unit": found.unit, "number": number(found.value)}
-    claims._show(Opening(**texts, **made, conditions=judged, do=list(do)))
+    link = f"{page}?{urlencode(own)}" if own else ""
+    claims._show(Opening(**texts, **made, conditions=judged, do=list(do), own=link))
 
 
 def openings(folder: Path | None = None) -> dict[str, dict[str, Any]]:
@@ -142,4 +152,5 @@ def _badge(row: Mapping[str, str]) -> str:
 
 
 def _html(text: str) -> str:
-    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text, quote=False))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", bold)

@@ -14,6 +14,7 @@ from typing import Any
 
 _TABLES = {"accelerator": "hardware", "system": "systems", "model": "models", "prices_of": "gpu_prices"}
 _ONE_ROW = ("accelerator", "system", "model")
+_CLAIM = re.compile(r"[a-z]+[0-9]*-x?\d{2,3}")
 
 
 Basis = tuple[frozenset[str], frozenset[tuple[str, str]]]
@@ -70,13 +71,21 @@ def _learn(chapter: Chapter, statement: ast.stmt, source: str, table: str) -> No
             if pattern is None or asked is None:
                 continue
             text = ast.get_source_segment(source, asked) or ""
-            parts = [chapter.basis(part, table) for part in (asked, held) if part is not None]
+            parts = [chapter.basis(part, table) for one in (asked, held) for part in _without_flip(one)]
             basis = _both(parts) if isinstance(statement, ast.Expr) else whole
             chapter.records.append((pattern, chapter.made.get(text, text), basis))
 
 
+def _without_flip(node: ast.expr | None) -> Iterator[ast.expr]:
+    """The parts of a test, but for the input that would flip it."""
+    if not isinstance(node, ast.Call):
+        yield from [] if node is None else [node]
+        return
+    yield from (node.func, *node.args, *(word.value for word in node.keywords if word.arg != "flip"))
+
+
 def _both(parts: Iterable[Basis]) -> Basis:
-    names, facts = zip(*parts, strict=True)
+    names, facts = zip(*parts, strict=True) if (parts := list(parts)) else ((), ())
     return frozenset().union(*names), frozenset().union(*facts)
 
 
@@ -110,11 +119,18 @@ def _stored(statement: ast.stmt) -> set[str]:
 
 
 def _facts(node: ast.AST, table: str) -> Iterator[tuple[str, str]]:
-    """Tables and items that calls in a piece of code read; the item is empty where several rows are read."""
+    """Tables and items that calls in a piece of code read; the item is empty where several rows are read.
+
+    A claim that is named to a function, or by which something is looked up, is an item of the table ``claims``.
+    """
     for call in ast.walk(node):
+        if isinstance(call, ast.Subscript) and _CLAIM.fullmatch(_text(call.slice)):
+            yield "claims", _text(call.slice)
         if not isinstance(call, ast.Call):
             continue
         name = _name(call)
+        if name not in ("check", "record"):
+            yield from (("claims", _text(arg)) for arg in call.args if _CLAIM.fullmatch(_text(arg)))
         said = [_text(arg) for arg in call.args[:2]]
         if name == "fact" and said and said[0]:
             whose = isinstance(call.func, ast.Attribute) or not table

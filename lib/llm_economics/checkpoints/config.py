@@ -32,7 +32,7 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
         path = Path(source)
         try:
             path = path / "config.json" if path.is_dir() else path
-            text = path.read_text(encoding="utf-8-sig")
+            text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise refused("config", path, f"it cannot be read ({reason})") from error
@@ -54,6 +54,14 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
     if not isinstance(given, dict):
         raise refused("config", shown, "it must be a JSON object")
     return given, path
+
+
+SIDE_INDEX = ".safetensors.index.json"
+
+
+def is_weights(path: str | Path) -> bool:
+    """Whether a name is that of a file whose tensor table can be read: safetensors, its index, or GGUF."""
+    return str(path).lower().endswith((".safetensors", ".gguf", SIDE_INDEX))
 
 
 def one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -182,13 +190,25 @@ class Fields:
 
 
 @cache
-def _defaults() -> dict[str, Any]:
-    return json.loads(DEFAULTS.read_text(encoding="utf-8"))
+def _text() -> str:
+    return DEFAULTS.read_text(encoding="utf-8")
 
 
+def _of_class(model_type: str) -> dict[str, Any]:
+    """What the file holds of one class; to read all of it takes longer than to read a configuration."""
+    if not isinstance(_text(), str):  # in a browser it comes read
+        return json.loads(_text())["families"][model_type]
+    begin = _text().index(f'\n  "{model_type}": {{')
+    found = _text()[begin : _text().index("\n  }", begin)]
+    return json.loads(found.partition(":")[2] + "}")
+
+
+@cache
 def outer_classes() -> dict[str, dict[str, Any]]:
     """Of each class that holds a language model: its type and fields where the file leaves them out, and who ties."""
-    return _defaults()["outer"]
+    if not isinstance(_text(), str):
+        return json.loads(_text())["outer"]
+    return json.loads(_text()[_text().index('\n "outer": ') :].partition(":")[2].rpartition("}")[0])
 
 
 # Models whose code comes with them: the class that they descend from and what differs, or every default that they have.
@@ -220,7 +240,7 @@ REMOTE: dict[str, dict[str, Any]] = {
 def _table(model_type: str) -> dict[str, Any]:
     remote = REMOTE.get(model_type)
     if remote is None:
-        return _defaults()["families"][model_type]
+        return _of_class(model_type)
     parent = _table(remote["like"]) if "like" in remote else {"defaults": {}, "nullable": [], "aliases": {}}
     return {
         "defaults": parent["defaults"] | remote.get("defaults", {}),

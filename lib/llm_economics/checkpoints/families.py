@@ -13,7 +13,6 @@ that no forward pass reads, they are not counted, and a note says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +24,7 @@ from llm_economics.checkpoints.shapes import Family
 from llm_economics.formulas.architecture import Architecture, parameters
 from llm_economics.formulas.blocks import Block, Several
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.records import record
 
 ROOMS = {
     "plain": (
@@ -84,7 +84,7 @@ REFUSED = {
 """Why a ``model_type`` that has a name here is not counted."""
 
 
-@dataclass(frozen=True)
+@record
 class Config:
     """A configuration as it was understood.
 

@@ -12,12 +12,12 @@ import math
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from llm_economics.checkpoints.config import refused
+from llm_economics.checkpoints.config import SIDE_INDEX, is_weights, refused  # noqa: F401 (is_weights is handed on)
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.records import record
 
 MOST_HEADER = 16 * 2**20
 """Bytes of the largest safetensors header (or index) that is read; the largest known ones have about 10 MB."""
@@ -78,7 +78,7 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {
 """Name of each tensor type, elements of a block and bytes of a block."""
 
 
-@dataclass(frozen=True)
+@record
 class Tensor:
     """One stored tensor: its type as the format spells it, its shape as stored, its bytes without padding."""
 
@@ -93,7 +93,7 @@ class Tensor:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True)
+@record
 class Table:
     """The tensors of a checkpoint.
 
@@ -116,13 +116,7 @@ class Table:
 # ---------------------------------------------------------------------------------------------------------------------
 # Which files make a checkpoint
 
-_SHARD = re.compile(r"(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|gguf)$")
-SIDE_INDEX = ".safetensors.index.json"
-
-
-def is_weights(path: str | Path) -> bool:
-    """Whether a name is that of a file whose tensor table can be read: safetensors, its index, or GGUF."""
-    return str(path).lower().endswith((".safetensors", ".gguf", SIDE_INDEX))
+_SHARD = r"(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|gguf)$"
 
 
 def find(source: str | Path) -> list[Path]:
@@ -144,7 +138,7 @@ def find(source: str | Path) -> list[Path]:
         return _whole_sets(path, _beside(path, ".safetensors") or _beside(path, ".gguf"))
     if path.name.lower().endswith(SIDE_INDEX):
         return _of_index(path)
-    match = _SHARD.fullmatch(path.name)
+    match = re.fullmatch(_SHARD, path.name)
     if match and match[4] == "gguf":
         return _shards(path.parent, match)
     return [path]
@@ -163,7 +157,7 @@ def _whole_sets(folder: Path, files: list[Path]) -> list[Path]:
         raise _bad(folder, f"it has more than {MOST_FILES:,} weight files")
     sets: dict[str, Any] = {}
     for file in files:
-        match = _SHARD.fullmatch(file.name)
+        match = re.fullmatch(_SHARD, file.name)
         sets.setdefault((match[1], match[3]) if match else file.name, match or file)
     if len(sets) > 1 and files[0].suffix.lower() == ".gguf":
         names = ", ".join(file.name for file in files[:3])
@@ -271,7 +265,7 @@ def read_table(source: str | Path) -> Table | None:
 def _against_index(source: str | Path, files: list[Path], tensors: dict[str, Tensor]) -> list[str]:
     path = Path(source)
     if path.is_file() and not path.name.lower().endswith(SIDE_INDEX):
-        match = _SHARD.fullmatch(path.name)
+        match = re.fullmatch(_SHARD, path.name)
         return [f"{path.name} is one shard of {int(match[3])}: give the folder to count all"] if match else []
     folder = path if path.is_dir() else path.parent
     indices = [path] if path.is_file() else sorted(folder.glob(f"*{SIDE_INDEX}"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from llm_economics.checkpoints.config import Fields, refused
 from llm_economics.checkpoints.latent import INDEXED, _streams, index, indexer_types, mla
 from llm_economics.checkpoints.shapes import (
@@ -27,6 +25,7 @@ from llm_economics.checkpoints.shapes import (
     with_shared,
 )
 from llm_economics.formulas.blocks import Block, Dense, Experts, Layer, Listed, Reach, Several, Weight, vector
+from llm_economics.formulas.records import replace
 from llm_economics.formulas.recurrences import DeltaNet, KimiDelta
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -406,7 +405,7 @@ def zaya(f: Fields) -> Family:
         Weight("self_attn.q_proj", "attention", query, s.hidden),
         Weight("self_attn.k_proj", "attention", key, s.hidden),
         Weight("self_attn.v_proj_current", "attention", key // 2, s.hidden),
-        Weight("self_attn.v_proj_delayed", "attention", key - key // 2, s.hidden),
+        Weight("self_attn.v_proj_delayed", "attention", key // 2, s.hidden),
         Weight("self_attn.o_proj", "attention", s.hidden, query),
         Weight("self_attn.conv_qk_depthwise", "mixers", query + key, first),
         Weight("self_attn.conv_qk_grouped", "mixers", query + key, s.head_dim * second),
@@ -430,7 +429,7 @@ def zaya(f: Fields) -> Family:
         mixer = Listed(
             listed=listed,
             reached=(Reach(kind[0], 2 * key, 2 * key, flops, flops),),
-            kept=(query + key) * (first + second - 2) + key - key // 2,
+            kept=(query + key) * (first + second - 2) + key // 2,
             heads=s.heads,
             kv_heads=s.kv_heads,
         )

@@ -7,23 +7,25 @@ the checkpoint decides, and the chip what it can compute in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from llm_economics.checkpoints.config import is_weights
 from llm_economics.checkpoints.config import load as load_config
 from llm_economics.checkpoints.families import Config, read
-from llm_economics.checkpoints.files import is_weights
 from llm_economics.checkpoints.quantisation import PUBLISHED, SIDE_FILES
 from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
-from llm_economics.formulas.offers import Formats
+from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.serving import ServedModel, model_from_architecture
 
+if TYPE_CHECKING:
+    from llm_economics.formulas.offers import Formats
 
-@dataclass(frozen=True)
+
+@record
 class Published:
     """A model as its makers publish it.
 
@@ -97,7 +99,7 @@ def _has_weights(path: Path) -> bool:
 # Precisions
 
 
-@dataclass(frozen=True)
+@record
 class Precisions:
     """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are."""
 
@@ -158,6 +160,8 @@ def formats(
     ParameterError
         If a name is not known, or the chip has no such arithmetic.
     """
+    from llm_economics.formulas.offers import Formats
+
     how = precisions(model, chip, weights=weights, arithmetic=arithmetic, kv=kv)
     return Formats(how.weights, how.arithmetic, how.kv, _outside_experts(model) if how.as_stored else None)
 

@@ -14,13 +14,13 @@ import fnmatch
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from llm_economics.checkpoints.config import one_of_each, refused
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.records import record, replace
 
 
 def _up(whole: int, part: int) -> int:
@@ -31,7 +31,7 @@ def _up(whole: int, part: int) -> int:
 # Formats: how one matrix is stored
 
 
-@dataclass(frozen=True)
+@record
 class Format:
     """How a matrix of ``rows`` (outputs) × ``columns`` (inputs) is stored.
 
@@ -237,7 +237,7 @@ _EXPRESSIONS: dict[str, re.Pattern[str] | None] = {}
 # Declarations
 
 
-@dataclass(frozen=True)
+@record
 class Declaration:
     """How the weights of a checkpoint are said to be stored.
 

@@ -10,22 +10,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llm_economics.checkpoints.config import load
-from llm_economics.checkpoints.files import SIDE_INDEX, Table, Tensor, is_weights, read_index, read_table
+from llm_economics.checkpoints.config import SIDE_INDEX, is_weights, load
 from llm_economics.checkpoints.quantisation import Declaration, Format, declared, dtype_bytes, stored_dtype
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.blocks import Layer, Weight, vector
+from llm_economics.formulas.records import field, record, replace
+
+if TYPE_CHECKING:
+    from llm_economics.checkpoints.files import Table, Tensor
 
 PARTS = ("common", "lookup", "experts", "ahead", "vision")
 """What bytes belong to: read by every step; tables of which a token reads a row; routed experts; layers that predict
 further tokens; encoders of pictures or sound."""
 
 
-@dataclass(frozen=True)
+@record
 class Checkpoint:
     """What a checkpoint stores; bytes are those of its tensors, without headers and padding.
 
@@ -91,6 +93,8 @@ def read_checkpoint(
     prefix = path.name.removesuffix("config.json") if path is not None and path.name.endswith("config.json") else ""
     declaration = declared(config, folder, prefix) if config is not None else None
     if path is not None and (path.is_dir() or is_weights(path)):
+        from llm_economics.checkpoints.files import read_table
+
         table = read_table(path)
         if table is not None:
             return of_table(table, declaration, config, architecture)
@@ -116,6 +120,8 @@ def _of_index(folder: Path | None, path: Path | None, found: Checkpoint | None) 
     """With the size that an index states, where its files are not there."""
     if folder is None or path is None or not (path.is_dir() or is_weights(path)):
         return found
+    from llm_economics.checkpoints.files import read_index
+
     indices = sorted(folder.glob(f"*{SIDE_INDEX}"))
     total = read_index(indices[0])["metadata"].get("total_size") if indices else None
     if isinstance(total, bool) or not isinstance(total, (int, float)) or total <= 0:
@@ -206,21 +212,22 @@ def of_declaration(architecture: Architecture, declaration: Declaration, config:
     seen: Counter[str] = Counter()
     formats: Counter[Format] = Counter()
     values = odd = odd_bytes = 0
-    for layer, part, weight in _named(architecture, config):
+    for layer, part, weight, times in _named(architecture, config, _names_no_module(declaration)):
         plain = weight.parameters * (4 if wide and weight.name == "mlp.gate" else value)
         form = _format(declaration, layer, weight, config) if _is_matrix(declaration, weight) else None
         size = plain if form is None else _size(form, weight, config)
+        copies, held, plain, size = times * weight.copies, times * weight.parameters, times * plain, times * size
         if form is not None and form.keeps(weight.rows, weight.columns):
-            odd, odd_bytes = odd + weight.copies, odd_bytes + plain
+            odd, odd_bytes = odd + copies, odd_bytes + plain
             seen["other"] += plain
-            size = 0 if declaration.tables else size - weight.parameters  # else its scales are stored all the same
+            size = 0 if declaration.tables else size - held  # else its scales are stored all the same
             parts[part] += plain
             form = None if not size else form
         else:
-            formats[form] += weight.parameters if form else 0
+            formats[form] += held if form else 0
         seen["quantised" if form else "other"] += size
         parts[part] += size
-        values += weight.parameters
+        values += held
     extras = _buffers(architecture, declaration, config, parts)
     seen["other"] += extras
     parts["common"] += extras
@@ -258,23 +265,38 @@ def _widest(forms: list[Format]) -> tuple[int, int]:
     return max((form.block[0] for form in forms), default=1), max((form.block[1] for form in forms), default=1)
 
 
-def _named(architecture: Architecture, config: Mapping[str, Any]) -> Iterator[tuple[str, str, Weight]]:
-    """Every weight with its layer's prefix and the part that it belongs to."""
+def _names_no_module(declaration: Declaration) -> bool:
+    """Whether nothing in a declaration can tell one layer from another: neither a list of words nor an object in it."""
+    if not declaration.formats:
+        return True
+    if declaration.tables and "layers." in declaration.words:  # MLX leaves out a module by its name alone
+        return False
+    return bool(declaration.words) and not any(sign in declaration.words[1:] for sign in ('["', "{"))
+
+
+def _named(
+    architecture: Architecture, config: Mapping[str, Any], alike: bool = False
+) -> Iterator[tuple[str, str, Weight, int]]:
+    """Every weight with its layer's prefix, the part that it belongs to and how often it is there.
+
+    ``alike``: layers of one kind are stored alike, so that the first stands for all of them.
+    """
     number = 0
     for count, layer in architecture.stack:
         weights = layer.weights(architecture.hidden_size)
         if {"mlp.up_proj", "mlp.experts.*.up_proj"} <= {weight.name for weight in weights}:  # experts beside an MLP
             weights = [weight._replace(name=weight.name.replace("mlp.experts.", "experts.")) for weight in weights]
-        for _ in range(count):
+        for layer_number in [number] if alike else range(number, number + count):
             for weight in weights:
-                yield f"model.layers.{number}.", "experts" if weight.part == "experts" else "common", weight
-            number += 1
+                part = "experts" if weight.part == "experts" else "common"
+                yield f"model.layers.{layer_number}.", part, weight, count if alike else 1
+        number += count
     for weight in architecture.ends:
         looked_up = weight.part in ("embedding", "positional") and not weight.product
-        yield "", "lookup" if looked_up else "common", weight
+        yield "", "lookup" if looked_up else "common", weight, 1
     for extra in range(_layers_ahead(config)):
         for weight in _ahead(architecture, architecture.stack[-1][1], config.get("model_type") in _TABLES_AHEAD):
-            yield f"model.layers.{number + extra}.", "ahead", weight
+            yield f"model.layers.{number + extra}.", "ahead", weight, 1
 
 
 _PINNED = (5, 24)
@@ -376,23 +398,22 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
 # ---------------------------------------------------------------------------------------------------------------------
 # From the tables of files
 
-_AUXILIARY = re.compile(
+# Expressions are compiled when the first table of weights is read.
+_AUXILIARY = (
     r"[._](?:weight_scale_inv|weight_scale_2|weight_scale|scale_inv|scales?|biases|weight_global_scale|input_global_scale|"
     r"input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|weight_g_idx|g_idx|qzeros|"
     r"SCB|weight_format|activation_scale|pre_quant_scale|absmax|quant_map|nested_absmax|nested_quant_map|"
     r"quant_state\.bitsandbytes__\w+)$"
 )
-_WEIGHT = re.compile(r"(?:\.weight_packed|\.qweight|_blocks|\.weight)$")
-_CACHE = re.compile(r"[._](?:[kvq]_scale|prob_output_scale|kv_scale|[kvq]_zero_point)$")
+_WEIGHT = r"(?:\.weight_packed|\.qweight|_blocks|\.weight)$"
+_CACHE = r"[._](?:[kvq]_scale|prob_output_scale|kv_scale|[kvq]_zero_point)$"
 _FLOATS = ("F64", "F32", "F16", "BF16")
-_VISION = re.compile(r"(?:^|\.)(?:visual|vision|vision_tower|vision_model|audio_tower|audio|mm_projector|v)\.")
-_EXPERT = re.compile(r"\.experts\.|_exps\.|\.switch_(?:mlp|glu)\.")
-_TABLE = re.compile(
-    r"(?:embed_tokens|\bwte|\bwpe|tok_embeddings|word_embeddings|embed_positions|token_embd|position_embd)\b"
-)
-_AHEAD = re.compile(r"(?:^|\.)(?:mtp|nextn|mtp_layers)\b")
-_NUMBER = re.compile(r"(?:^|\.)(?:layers|blk|h)\.(\d+)\.")
-_ROUTER = re.compile(r"\.(?:gate|router|shared_expert_gate|router\.proj|gate\.wg|gate_inp)$")
+_VISION = r"(?:^|\.)(?:visual|vision|vision_tower|vision_model|audio_tower|audio|mm_projector|v)\."
+_EXPERT = r"\.experts\.|_exps\.|\.switch_(?:mlp|glu)\."
+_TABLE = r"(?:embed_tokens|\bwte|\bwpe|tok_embeddings|word_embeddings|embed_positions|token_embd|position_embd)\b"
+_AHEAD = r"(?:^|\.)(?:mtp|nextn|mtp_layers)\b"
+_NUMBER = r"(?:^|\.)(?:layers|blk|h)\.(\d+)\."
+_ROUTER = r"\.(?:gate|router|shared_expert_gate|router\.proj|gate\.wg|gate_inp)$"
 
 
 def of_table(
@@ -408,10 +429,10 @@ def of_table(
     plain: list[Tensor] = []
     other = []
     for tensor in table.tensors:
-        match = None if _CACHE.search(tensor.name) else _AUXILIARY.search(tensor.name)
+        match = None if re.search(_CACHE, tensor.name) else re.search(_AUXILIARY, tensor.name)
         if match:
-            scales.setdefault(_WEIGHT.sub("", tensor.name[: match.start()]), []).append(tensor)
-        elif _CACHE.search(tensor.name):
+            scales.setdefault(re.sub(_WEIGHT, "", tensor.name[: match.start()]), []).append(tensor)
+        elif re.search(_CACHE, tensor.name):
             other.append(tensor)
         else:
             plain.append(tensor)
@@ -423,7 +444,7 @@ def of_table(
     tied = bool(architecture.tied_embeddings) if architecture is not None else _head_is_missing(plain)
     kept: list[Tensor] = []
     for tensor in plain:
-        module = _WEIGHT.sub("", tensor.name)
+        module = re.sub(_WEIGHT, "", tensor.name)
         quantised = tensor.dtype not in _FLOATS
         seen["quantised" if quantised else "other"] += tensor.bytes
         parts[_part(tensor.name, layers, tied)] += tensor.bytes
@@ -476,14 +497,14 @@ def _head_is_missing(tensors: list[Tensor]) -> bool:
 
 
 def _part(name: str, layers: int | None, tied: bool) -> str:
-    number = _NUMBER.search(name)
-    if _VISION.search(name):
+    number = re.search(_NUMBER, name)
+    if re.search(_VISION, name):
         return "vision"
-    if _AHEAD.search(name) or (number and layers is not None and int(number[1]) >= layers):
+    if re.search(_AHEAD, name) or (number and layers is not None and int(number[1]) >= layers):
         return "ahead"
-    if _EXPERT.search(name) and "shared_expert" not in name:
+    if re.search(_EXPERT, name) and "shared_expert" not in name:
         return "experts"
-    return "lookup" if _TABLE.search(name) and not tied else "common"
+    return "lookup" if re.search(_TABLE, name) and not tied else "common"
 
 
 def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int:
@@ -517,7 +538,7 @@ def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int
 
 def _mlx_group(tensor: Tensor, scale: Tensor, declaration: Declaration | None) -> int:
     """Weights that share a scale; without a declaration those of the mode that words and scales have in common."""
-    module = _WEIGHT.sub("", tensor.name)
+    module = re.sub(_WEIGHT, "", tensor.name)
     form = declaration.format_of(module) if declaration is not None else None
     if form is not None and form.block[1] > 1:
         return form.block[1]
@@ -545,17 +566,22 @@ def _left_at_16_bits(
     lost: list[Tensor] = []
     experts: list[Tensor] = []
     for tensor in kept:
-        module = _WEIGHT.sub("", tensor.name)
-        if len(tensor.shape) < 2 or _TABLE.search(tensor.name) or _ROUTER.search(module) or _VISION.search(tensor.name):
+        module = re.sub(_WEIGHT, "", tensor.name)
+        if (
+            len(tensor.shape) < 2
+            or re.search(_TABLE, tensor.name)
+            or re.search(_ROUTER, module)
+            or re.search(_VISION, tensor.name)
+        ):
             continue
         if (
             "norm" in module.rsplit(".", 1)[-1]
             or module.endswith(("_bias", ".bias"))
             or "conv" in module
-            or not _NUMBER.search(tensor.name)
+            or not re.search(_NUMBER, tensor.name)
         ):
             continue
-        expert = bool(_EXPERT.search(tensor.name)) and "shared_expert" not in tensor.name
+        expert = bool(re.search(_EXPERT, tensor.name)) and "shared_expert" not in tensor.name
         if expert and declaration.method == "bitsandbytes":
             experts.append(tensor)
         elif declaration.format_of(module, "expert" if expert else "linear") is not None:
@@ -597,7 +623,7 @@ def _seen_scheme(
         name = _WORDS.get(word, word.lower())
         return name, {"weights": name if name in _WORDS.values() else "bf16", "arithmetic": None}, (1, 1)
     tensor = max(quantised, key=lambda tensor: tensor.bytes)
-    return _guess(tensor, scales.get(_WEIGHT.sub("", tensor.name), []))
+    return _guess(tensor, scales.get(re.sub(_WEIGHT, "", tensor.name), []))
 
 
 _WORDS = {"BF16": "bf16", "F16": "fp16", "F32": "fp32"}

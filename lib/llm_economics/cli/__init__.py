@@ -18,6 +18,7 @@ COMMANDS = {
     "claims": "every claim of the five articles with its verdict",
     "sweep": "run a chapter at every point of a grid of parameters",
     "service": "a whole service: time per token, time to the first, price of a million tokens; systems ranked",
+    "training": "a training run: compute, cards, days and cost, whichever is left out",
     "model": "parameters, FLOP and bytes of any config.json or model of the catalog, and the systems that hold it",
 }
 """Name and one-line help of each command; the function of that name lives in the module of that name."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import math
-import os
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from llm_economics.formulas.serving import ServedModel
 
 DEFAULT_CONTEXT = 8192
+
+atexit.register(gc.freeze)  # a process that ends need not search for garbage in what ends with it
 
 
 def precision_options(command):
@@ -62,40 +63,13 @@ def model(
     FILE is a config.json, a file of weights (safetensors, its index, GGUF), FOLDER one that holds them, NAME a model
     of data/models.csv. Of weights whose model is not known the bytes are counted alone.
     """
-    from llm_economics.facts import cache
-
-    options = (context, batch, system, accelerators, memory_share, allow_padding, as_json, sorted(precisions.items()))
-    key = _key(config, repr(options))
-    found = cache.read("models", key) if key else None
-    if found is None:
-        answer = _answer(config, context, batch, system, accelerators, memory_share, allow_padding, precisions)
-        found = (json.dumps(answer, indent=2, ensure_ascii=False) if as_json else _table(answer)).encode()
-        if key:
-            cache.write("models", key, found)
-    click.echo(found.decode())
-
-
-_BESIDE = ("quant_config.json", "quantization_config.json", "quantize_config.json")
-
-
-def _key(source: str, options: str) -> str | None:
-    """What an answer is kept under; None where it rests on more files than one of JSON and those of the book."""
-    from llm_economics.facts import cache
-
-    inline = source.lstrip().startswith("{")
-    path = Path(source)
-    content, place = source.encode(errors="replace"), ""
-    if os.environ.get("LLM_ECONOMICS_DATA"):
-        return None
+    collects = gc.isenabled()
+    gc.disable()  # what one answer makes is less than a collection costs
     try:
-        if not inline and path.exists():
-            beside = any(name.endswith(_BESIDE) for name in os.listdir(path.parent))
-            if beside or path.suffix != ".json" or path.name.endswith("index.json") or path.stat().st_size > 1_000_000:
-                return None
-            content, place = path.read_bytes(), str(path.resolve())
-    except (OSError, ValueError):
-        return None
-    return cache.key(content, place, options, cache.stamp())
+        answer = _answer(config, context, batch, system, accelerators, memory_share, allow_padding, precisions)
+    finally:
+        (gc.enable if collects else gc.disable)()
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else _table(answer))
 
 
 def _answer(
@@ -248,24 +222,23 @@ class _Case:
 
     def fewest(self, served: ServedModel, one: System, *, pipelines: bool = True) -> Split | None:
         """The split with the fewest accelerators that holds model and sequences; None if none does."""
-        from llm_economics.facts.models import existing_splits, machine
+        from llm_economics.facts.models import machine, split_of, split_sizes
 
-        found = existing_splits(served, one.domain_size, self.padding, pipelines=pipelines)
-        last = found[-1]
-        if not self.held(served, machine(one, int(last.accelerators)), last).fits:
-            return next((split for split in found if self._holds(served, one, split)), None) if pipelines else None
-        return next(split for split in found if self._holds(served, one, split))
-
-    def _holds(self, served: ServedModel, one: System, split: Split) -> bool:
-        from llm_economics.facts.models import machine
-
-        if served.weight_bytes > split.accelerators * one.accelerator.memory_bytes:  # no split divides them further
-            return False
-        return bool(self.held(served, machine(one, int(split.accelerators)), split).fits)
+        sizes = split_sizes(served, one.domain_size, self.padding, pipelines=pipelines)
+        largest = machine(one, int(sizes[-1][0]))
+        if not pipelines and not self.held(served, largest, split_of(sizes[-1])).fits:
+            return None
+        room = self.share * one.accelerator.memory_bytes  # at the most
+        each = served.kv_bytes(self.context) + served.state_bytes
+        needed = served.weight_bytes + self.batch * each  # an even split of all of it; none does better
+        least = needed / room * (1 - 1e-9) if room > 0 else math.inf
+        within = (split_of(size) for size in sizes if size[0] >= least)
+        return next((split for split in within if self.held(served, largest, split).fits), None)
 
     def systems(self) -> list[dict[str, Any]]:
         """For each system of the catalog the fewest of its accelerators that hold the model, and their roofline."""
         from llm_economics import facts
+        from llm_economics.facts.models import machine
         from llm_economics.formulas.serving import decode
 
         rows = []
@@ -284,7 +257,7 @@ class _Case:
                 rows.append(row | {"why_not": "no split that engines take holds it"})
                 continue
             needed = int(split.accelerators)
-            step = decode(served, facts.system(name, needed), self.batch, self.context, split, precision=how.arithmetic)
+            step = decode(served, machine(one, needed), self.batch, self.context, split, precision=how.arithmetic)
             rows.append(
                 row
                 | {
@@ -338,7 +311,7 @@ class _Case:
             "tensor_parallel": int(split.tensor),
             "pipeline_parallel": int(split.pipeline),
             "padded": bool(split.padded > 1),
-            "precisions": {name: value for name, value in asdict(how).items() if name != "as_stored"},
+            "precisions": {name: getattr(how, name) for name in ("weights", "arithmetic", "kv")},
             "held_bytes": _whole(round(served.weight_bytes)),
             "reserve_bytes": _whole(round(self.reserve(system, served, split))),
             "cache_tokens": self.cache_tokens(served, system, split),

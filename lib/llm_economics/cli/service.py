@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     "--acceptance", type=float, default=0.7, show_default=True, help="Chance that a drafted token is accepted."
 )
 @click.option("--usd-per-hour", "prices", type=float, multiple=True, help="Of one accelerator; one, or one a system.")
+@click.option(
+    "--hours-in-use", type=float, default=24, show_default=True, help="Of a day; the idle ones are paid as well."
+)
 @click.option("--tokens-per-s", type=float, help="Speed that every user must have: ranks systems at it.")
 @click.option(
     "--rows", "table", type=click.Path(dir_okay=False, path_type=Path), help="Answer each row of a CSV table."
@@ -68,13 +71,14 @@ def service(model: str | None, systems: tuple[str, ...], table: Path | None, as_
         raise ParameterError("MODEL is missing: it is needed where --rows is not given")
     answer = questions.service(model, systems, Known(), **options)
     if as_json:
-        click.echo(_as_json(answer))
+        click.echo(as_printed(answer))
     else:
         click.echo(questions.told(answer) if "rows" not in answer else questions.table(answer))
 
 
-def _as_json(answer: dict[str, Any]) -> str:
-    return json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
+def as_printed(answer: dict[str, Any]) -> str:
+    """An answer as JSON."""
+    return json.dumps(questions.printed(answer), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _answer_rows(table: Path, as_json: bool) -> None:
@@ -92,7 +96,7 @@ def _answer_rows(table: Path, as_json: bool) -> None:
         raise ParameterError(f"rows = {table} is not allowed: it is empty")
     told = answers.answer(rows)
     if as_json:
-        click.echo(_as_json({"rows": told}))
+        click.echo(as_printed({"rows": told}))
         return
     text = io.StringIO()
     writer = csv.DictWriter(text, list(told[0]) if told else names, lineterminator="\n")

@@ -7,8 +7,9 @@ Nine constants are those of :mod:`llm_economics.evidence.calibration`, fitted on
 others are fitted together on low-precision decode steps and on services of ``data/services.csv``, each near what it was
 believed to be beforehand (:data:`BELIEFS`), by least squares of log errors in which single wild rows count less (soft
 L1). A service that was measured again and again is fitted as it was measured last: a forecast is for the software of
-its day. Groups of one model, chip and precision weigh as the root of their rows. Services that queue although memory
-has room are not fitted: their engine was told to run fewer sequences than there were users, which no row says.
+its day. Rows of one model, chip, precision and engine are off alike, so n of them count as the root of n, against
+beliefs as well. Services that queue although memory has room are not fitted: their engine was told to run fewer
+sequences than there were users, which no row says.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ BELIEFS = {
     "kv_8": (0.7, 0.15),
     "compute_narrow": (0.6, 0.2),
     "quantised_layer_s": (14e-6, 0.3),
-    "latent_layer_bytes": (40e6, 0.5),
+    "latent_layer_bytes": (200e6, 0.3),
     "sparse_layer_s": (60e-6, 0.4),
     "engine_layer_bytes": (140e6, 0.4),
     "host_s": (1e-3, 0.7),
@@ -215,7 +216,10 @@ def fit(rows: pandas.DataFrame, low: pandas.DataFrame) -> Constants:
     rows = rows[rows["last"] & ~rows["queued"]]
     both = [(_service_work(rows), True), (_step_work(low), False)]
     seconds = np.concatenate([rows["seconds"], low["seconds"]])
-    groups = [*(rows["model"] + rows["hardware"] + rows["precision"]), *("step" + low["model"] + low["system"])]
+    groups = [
+        *_groups(rows, "model", "hardware", "precision", "engine"),
+        *_groups(low, "model", "system", "precision", "backend"),
+    ]
     weights = _weights(groups)
     start = replace(_calibrated(), **{name: mean for name, (mean, _) in BELIEFS.items()})
 
@@ -233,11 +237,15 @@ def fit(rows: pandas.DataFrame, low: pandas.DataFrame) -> Constants:
     return replace(fitted, **_least(FIRST_BELIEFS, waited, first, np.ones(len(first)), FIRST_ERROR))
 
 
+def _groups(rows: pandas.DataFrame, *columns: str) -> list[str]:
+    """What each row shares with others; services and steps, whose columns differ, share nothing."""
+    return ["|".join((columns[-1], *cells)) for cells in zip(*(rows[name] for name in columns), strict=True)]
+
+
 def _weights(groups: list[str]) -> np.ndarray:
-    """One over the root of a row's group, about one for each row together."""
+    """What each row counts: one over the root of its group, so that n rows of a group count as the root of n."""
     _, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    weights = counts[number] ** -0.5
-    return weights * len(groups) / weights.sum()
+    return counts[number] ** -0.5
 
 
 def _least(beliefs: dict[str, tuple[float, float]], predicted, seconds, weights, error: float) -> dict[str, float]:
@@ -352,8 +360,10 @@ def left_out_steps(by: str) -> pandas.DataFrame:
 def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, Any]:
     """Factors between which nine tenths of unseen services lay, by kind.
 
-    Chips, engines, months and models were left out in turn (``apart``, by :func:`left_out`); the widest of the four
-    counts, and both ways alike, for the sign of an error on known rows says little about that on unknown ones.
+    Chips, engines, months and models were left out in turn (``apart``, by :func:`left_out`). The factor is the same
+    both ways, for the sign of an error on known rows says little about that on unknown ones, and the widest of the four
+    counts. Services of other makers are of one model and one engine: without either nothing of their kind is left to
+    fit on, so there the four count alike.
     """
     apart = apart or {by: left_out(by) for by in (*LEFT_OUT, "model")}
     found = {}
@@ -362,8 +372,8 @@ def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, 
         parts = [rows for rows in parts if not rows.empty]
         few = [rows[rows["concurrency"] <= FEW] for rows in parts]
         found[kind] = {
-            "tpot": _widest([rows["seconds"] / rows["predicted"] for rows in parts]),
-            "ttft": _widest([rows["ttft_s"] / rows["first"] for rows in few]),
+            "tpot": _around([rows["seconds"] / rows["predicted"] for rows in parts], kind),
+            "ttft": _around([rows["ttft_s"] / rows["first"] for rows in few], kind),
             "services": max(len(rows) for rows in parts),
             "models": sorted({name for rows in parts for name in rows["model"]}),
             "chips": sorted({name for rows in parts for name in rows["hardware"]}),
@@ -379,8 +389,10 @@ def kinds(rows: pandas.DataFrame) -> pandas.Series:
     return rows["kind"].where(rows["hardware"].map(makers) == "Nvidia", "other maker")
 
 
-def _widest(ratios: list[pandas.Series]) -> list[float]:
-    factor = max(max(1 / low, high) for low, high in map(_quantiles, ratios))
+def _around(ratios: list[pandas.Series], kind: str) -> list[float]:
+    """A factor and its inverse within which nine tenths of each of several parts lie, as :func:`intervals` says."""
+    each = [np.exp(np.log(ratio).abs().quantile(0.9)) for ratio in ratios]
+    factor = np.prod(each) ** (1 / len(each)) if kind == "other maker" else max(each)
     return [float(f"{1 / factor:.3g}"), float(f"{factor:.3g}")]
 
 

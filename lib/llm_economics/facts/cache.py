@@ -8,9 +8,8 @@ nothing. A file that is damaged, or a folder that cannot be written, counts as n
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +28,8 @@ def folder() -> Path | None:
 
 def key(*parts: str | bytes) -> str:
     """The digest of all that a result was made from."""
+    import hashlib  # which loads much, for what is seldom asked
+
     digest = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else part
@@ -36,21 +37,10 @@ def key(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def stamp() -> str:
-    """What changes with any file of the library and of the book's data: names, sizes and times."""
-    package = Path(__file__).resolve().parents[1]
-    data = package / "data" if (package / "data").is_dir() else package.parents[1] / "data"
-    found = [sys.version]
-    for place in (data, package, *sorted(path for path in package.iterdir() if path.is_dir() and path != data)):
-        for entry in sorted(os.scandir(place), key=lambda entry: entry.name):
-            if entry.name.endswith((".py", ".csv", ".json")):
-                at = entry.stat()
-                found.append(f"{entry.path} {at.st_size} {at.st_mtime_ns}")
-    return "\n".join(found)
-
-
 def read(kind: str, name: str) -> bytes | None:
     """What is kept under a name, None if nothing whole is."""
+    import hashlib
+
     at = folder()
     if at is None:
         return None
@@ -63,15 +53,16 @@ def read(kind: str, name: str) -> bytes | None:
 
 def write(kind: str, name: str, content: bytes) -> None:
     """Keep something under a name, whole or not at all."""
+    import hashlib
+
     at = folder()
     if at is None:
         return
     with contextlib.suppress(OSError):
         (at / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
         _prune(at / kind)
-        import tempfile  # loads much, and a value is seldom written
-
-        descriptor, temporary = tempfile.mkstemp(dir=at / kind, suffix=".tmp")
+        temporary = at / kind / f"{name}.{os.getpid()}.{time.monotonic_ns()}.tmp"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)

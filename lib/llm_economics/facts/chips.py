@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from llm_economics.facts.store import DATA, CatalogError, known, nearest, plain, validated
 from llm_economics.formulas.hardware import Accelerator, Link, System
+from llm_economics.formulas.records import replace
 
 if TYPE_CHECKING:
     from llm_economics.facts.rows import HardwareRow, SystemRow
@@ -31,8 +31,8 @@ _SHORT_NAMES = {
 
 
 _AROUND = (
-    re.compile(r"\b(nvidia|amds?|instinct|google|aws|virtualized|nv|nb|cw|cr|trt|dgxc)\b|\(.*?\)|\bhbm\w*", re.I),
-    re.compile(r"\b\d+ ?gb\b", re.I),
+    r"\b(nvidia|amds?|instinct|google|aws|virtualized|nv|nb|cw|cr|trt|dgxc)\b|\(.*?\)|\bhbm\w*",
+    r"\b\d+ ?gb\b",
 )
 """What benchmarks write around the name of a part: maker, number (MLPerf), cluster (InferenceX), then memory."""
 
@@ -43,7 +43,7 @@ def _spelt(name: str, names: Container[str]) -> str:
     for around in _AROUND:
         if plain(bare) in names:
             break
-        bare = around.sub(" ", bare)
+        bare = re.sub(around, " ", bare, flags=re.I)
     return plain(bare) if plain(bare) in names else plain(name)
 
 

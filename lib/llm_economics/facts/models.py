@@ -6,8 +6,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 from llm_economics import checkpoints
@@ -20,6 +20,7 @@ from llm_economics.formulas.architecture import Architecture, architecture_from_
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split
+from llm_economics.formulas.records import replace
 from llm_economics.formulas.serving import ServedModel, model_from_parameters
 from llm_economics.formulas.splits import Shares, fullest_stage
 
@@ -54,15 +55,20 @@ _SAME_SHAPE = {
     "Llama-4-Scout-17B-16E": "Llama 4 Scout",
     "Llama-4-Maverick-17B-128E": "Llama 4 Maverick",
     "Kimi-K2.6": "Kimi-K2.5",
+    "Kimi-K2.7-Code": "Kimi-K2.5",
+    "Qwen3.6-27B": "Qwen3.5-27B",
+    "Qwen3.6-35B-A3B": "Qwen3.5-35B-A3B",
     "GLM-4.5": "GLM-4.7",
     "GLM-4.6": "GLM-4.7",
     "GLM-5.1": "GLM-5",
+    "GLM-5.3": "GLM-5.2",
     "MiniMax-M2.7": "MiniMax-M2.5",
     "Nemotron-3.5-Lightning-30B-A3B": "Nemotron-3 Nano 30B-A3B",
 }
 """Models that differ from one of the file in their weights alone."""
-_FORMS = re.compile(
-    r"^(meta-(?=llama)|nvidia-(?=nemotron))|(-(v0\.1|instruct|chat|base|hf|it|thinking|bf16|fp16|fp8|nvfp4|fp4|mxfp4|int4|awq))+$"
+_FORMS = (
+    r"^(meta-(?=llama)|nvidia-(?=nemotron))|"
+    r"(-(v0\.1|instruct|chat|base|hf|it|thinking|bf16|fp16|fp8|nvfp4|fp4|mxfp4|int4|awq))+$"
 )
 """What repositories write around the name of a model: its maker, and the form of its weights."""
 
@@ -85,7 +91,7 @@ def _row(name: str, others: tuple[str, ...] = ()) -> dict[str, Any]:
     """The row of a model; ``others`` are names that an error may suggest beside those of the file."""
     names = _model_rows()
     rows = {plain(known): row for known, row in names.items()}
-    repository = _FORMS.sub("", str(name).lower().split("/")[-1])
+    repository = re.sub(_FORMS, "", str(name).lower().split("/")[-1])
     for wanted in (plain(name), plain(repository)):
         if wanted in rows:
             return rows[wanted]
@@ -186,31 +192,58 @@ def existing_splits(model: ServedModel, domain_size: int, padding: bool, *, pipe
     ``padding``: also those that only some engines take, with padded heads and widths. Without ``pipelines`` tensor
     parallelism alone.
     """
-    return list(_existing_splits(model.shares, int(domain_size), padding, pipelines))
+    return [split_of(sizes) for sizes in split_sizes(model, domain_size, padding, pipelines=pipelines)]
+
+
+def split_sizes(
+    model: ServedModel, domain_size: int, padding: bool, *, pipelines: bool = True
+) -> tuple[tuple[Any, ...], ...]:
+    """Accelerators, stages and the rest of what :func:`split_of` makes each of :func:`existing_splits` of."""
+    return _split_sizes(model.shares, int(domain_size), padding, pipelines)
+
+
+@lru_cache(maxsize=4096)
+def split_of(sizes: tuple[Any, ...]) -> Split:
+    """One of :func:`existing_splits`."""
+    _, count, tensor, fullest, padded = sizes
+    return Split(tensor, count, fullest=fullest, padded=padded)
 
 
 @lru_cache
-def _existing_splits(shares: Shares, domain_size: int, padding: bool, pipelines: bool) -> tuple[Split, ...]:
-    most = max([number for name, number in shares.numbers if name == "heads"], default=1024)
-    layers = shares.layers or 1
-    stages = [(count, fullest_stage(layers, count)) for count in range(1, layers + 1 if pipelines else 2)]
+def _split_sizes(shares: Shares, domain_size: int, padding: bool, pipelines: bool) -> tuple[tuple[Any, ...], ...]:
+    stages = _stages(shares.layers or 1) if pipelines else [(1, 1.0)]
     found = []
-    for tensor in range(1, most + 1):
+    for tensor, padded in _tensors(shares, padding):
         if tensor > domain_size and tensor % domain_size:
             continue
-        whole = bool(shares.divided(tensor, tensor if shares.experts else 1))
-        if not whole and not (padding and shares.known and bool(shares.paddable(tensor))):
-            continue
-        padded, least = 1.0 if whole else float(shares.padded(tensor)), float("inf")
+        straddles, least = domain_size % tensor and tensor % domain_size, inf
         for count, fullest in stages:
-            if tensor * count > domain_size and domain_size % tensor and tensor % domain_size:
-                continue
+            if straddles and tensor * count > domain_size:
+                break
             if count > 1 and fullest / count >= least:
                 continue  # no stage is smaller than with fewer stages
             least = fullest / count
             found.append((tensor * count, count, tensor, fullest, padded))
     found.sort()
-    return tuple([Split(tensor, count, fullest=fullest, padded=padded) for _, count, tensor, fullest, padded in found])
+    return tuple(found)
+
+
+@lru_cache
+def _stages(layers: int) -> list[tuple[int, float]]:
+    return [(count, fullest_stage(layers, count)) for count in range(1, layers + 1)]
+
+
+@lru_cache
+def _tensors(shares: Shares, padding: bool) -> list[tuple[int, float]]:
+    """Tensor degrees that some engine takes, and how much more their parts hold with padding."""
+    most = max([number for name, number in shares.numbers if name == "heads"], default=1024)
+    found = []
+    for tensor in range(1, most + 1):
+        if shares.divided(tensor, tensor if shares.experts else 1):
+            found.append((tensor, 1.0))
+        elif padding and shares.known and shares.paddable(tensor):
+            found.append((tensor, float(shares.padded(tensor))))
+    return found
 
 
 def one_split(model: ServedModel, domain_size: int, accelerators: int, padding: bool, *, widest: bool = False) -> Split:

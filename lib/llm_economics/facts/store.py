@@ -10,7 +10,6 @@ once, by these rules, is read from the cache and not validated again.
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 import math
@@ -24,8 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from llm_economics.facts import cache as kept
-from llm_economics.facts.units import as_number
+from llm_economics.facts import checked
 from llm_economics.formulas.elementwise import ParameterError, cleaned
 
 if TYPE_CHECKING:  # pydantic takes longer than all else here
@@ -85,6 +83,8 @@ def fact(name: str, item: str, unit: str | None = None, root: Path | str | None 
     CatalogError
         If no row or several rows match, a column is not known, the value is no number, or its unit is not ``unit``.
     """
+    from llm_economics.facts.units import as_number
+
     columns, places = _columns(name, Path(root) if root is not None else DATA)
     if not {"item", "value", "unit"} <= set(columns):
         raise CatalogError(f"file = {name!r} is not allowed: it has no columns item, value and unit")
@@ -151,6 +151,10 @@ def _columns(name: str, root: Path) -> tuple[dict[str, list[Any]], dict[str, lis
 @cache
 def _table(name: str, root: Path) -> dict[str, Any]:
     """The columns of a file, each a list of its cells, and which columns of numbers have gaps (None)."""
+    if root == DATA and (found := checked.table(name, root)) is not None:
+        return found
+    from llm_economics.facts import cache as kept
+
     made_of = kept.key(str(name), *(_content(path) for path in (root / f"{name}.csv", *_rules(root))), _checker())
     found = kept.read("facts", made_of)
     if found is None:
@@ -192,8 +196,12 @@ def _validated(name: str, root: Path) -> dict[str, Any]:
     rows = _validated_rows(name, root)
     order = [*_own(model), *(column for column in SourcedRow.model_fields if column in model.model_fields)]
     columns = {column: [getattr(row, column) for row in rows] for column in order}
-    numbers = [column for column in order if model.model_fields[column].json_schema_extra is not None]
+    numbers = _numbers(model)
     return {"columns": columns, "gaps": [column for column in numbers if None in columns[column]]}
+
+
+def _numbers(model: type[Row]) -> list[str]:
+    return [column for column, field in model.model_fields.items() if field.json_schema_extra is not None]
 
 
 def _validated_rows(name: str, root: Path) -> list[Row]:
@@ -335,18 +343,22 @@ def _check_depends(file: str, rows: list[Row]) -> None:
 def known(name: str, names: Any, what: str) -> str:
     if name in names:
         return name
+    import difflib
+
     near = difflib.get_close_matches(str(name), list(names), n=3, cutoff=0.4) or sorted(names)
     raise CatalogError(f"{what} = {str(name)[:60]!r} is not allowed: it is not known; nearest are {', '.join(near)}")
 
 
 def nearest(wanted: str, names: Mapping[str, str]) -> list[str]:
     """Up to three names whose plain spelling, the key, is closest; several spellings of one name count once."""
+    import difflib
+
     near = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
     return list(dict.fromkeys(names[key] for key in near))[:3]
 
 
 def plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", str(name).lower())
+    return "".join(filter(str.isalnum, str(name).lower()))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -373,6 +385,42 @@ def with_tables(readme: str) -> str:
     return re.sub(r"(<!-- columns: ([\w ]+) -->)\n(?:\|.*\n)*", table, readme)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# What need not be validated again
+
+
+def checked_files() -> dict[str, Any]:
+    """What ``checked.json`` holds: of every file of ``data/`` a checksum, and its columns so that it is read alike.
+
+    Raises
+    ------
+    CatalogError
+        If a row is not allowed, or a file read without validation would differ.
+    """
+    from llm_economics.facts.rows import FILES
+
+    files = {}
+    for name, model in FILES.items():
+        found, content = _validated(name, DATA), (DATA / f"{name}.csv").read_bytes()
+        numbers = _numbers(model)
+        columns = [
+            [column, _kind(cells), "" if "" in cells else None, column in numbers]
+            for column, cells in found["columns"].items()
+        ]
+        if checked.as_table(content, columns) != found:
+            raise CatalogError(f"data/{name}.csv is not allowed: it reads otherwise without validation")
+        files[name] = {"checksum": checked.checksum(content), "columns": columns}
+    return {"rules": checked.rules(DATA), "files": files}
+
+
+def _kind(cells: list[Any]) -> str:
+    kinds = {type(cell).__name__ for cell in cells if cell is not None}
+    return kinds.pop() if len(kinds) == 1 else "str"
+
+
 if __name__ == "__main__":
     readme = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "README.md"
     readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    if len(sys.argv) < 2:
+        text = json.dumps(checked_files(), separators=(",", ":")).replace('},"', '},\n"')
+        checked.PLACE.write_text(text + "\n", encoding="utf-8")

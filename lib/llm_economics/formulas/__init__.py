@@ -24,6 +24,7 @@ __all__ = [
     "speculation",
     "splits",
     "training",
+    "training_run",
 ]
 
 

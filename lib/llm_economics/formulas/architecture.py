@@ -9,7 +9,6 @@ accelerators. Contexts and batches are plain counts (of tokens, of sequences): a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -30,12 +29,13 @@ from llm_economics.formulas.blocks import (
     whole,
 )
 from llm_economics.formulas.elementwise import check_choice, check_range, minimum
+from llm_economics.formulas.records import record, replace
 
 CONVENTIONS = ("weights", "causal", "full_context")
 """What a count of FLOPs per token includes; see ``forward_flops_per_token``."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Architecture:
     """A decoder-only language model.
 

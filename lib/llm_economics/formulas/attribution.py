@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range, log2
+from llm_economics.formulas.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Range:
     """A plausible range of one input: ``low`` ≤ ``mid`` ≤ ``high``, in the input's own unit.
 
@@ -37,7 +37,7 @@ class Range:
             )
 
 
-@dataclass(frozen=True)
+@record
 class Bar:
     """One input of a tornado: the answer at both ends of its range, all else at ``mid``."""
 
@@ -71,7 +71,7 @@ def tornado(function: Callable[..., float], ranges: Mapping[str, Range]) -> tupl
     return tuple(sorted(bars, key=lambda bar: (-bar.swing, bar.name)))
 
 
-@dataclass(frozen=True)
+@record
 class Interval:
     """Quantiles of an answer when all inputs move together, in the answer's unit."""
 
@@ -171,7 +171,7 @@ MAX_FACTORS = 10
 """The most factors that :func:`shapley` takes: it looks at every one of their 2ⁿ sets."""
 
 
-@dataclass(frozen=True)
+@record
 class Shares:
     """What each factor adds on the way from ``start`` (none of them) to ``end`` (all of them).
 

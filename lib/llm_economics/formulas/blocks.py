@@ -10,10 +10,10 @@ Source of a count is the paper of the block, and the weights of the published mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
+from llm_economics.formulas.records import fields, record
 
 NORMS = {"rms": 1, "layer": 2, "layer_without_bias": 1, "fixed": 0}
 """Parameters per feature of each kind of norm (``fixed``: no learned scale)."""
@@ -130,7 +130,7 @@ class Block:
 # Mixers
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class GroupedAttention(Block):
     """Multi-head, grouped-query or multi-query attention (Ainslie et al. 2023, arXiv:2305.13245).
 
@@ -244,7 +244,7 @@ def indexed(
     return (Reach(None, values + keys, keys, scored, scored), Reach(tokens, 0, read, flops, decode_flops))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class LatentAttention(Block):
     """Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1).
 
@@ -349,7 +349,7 @@ class LatentAttention(Block):
         return {"heads": self.heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class CompressedAttention(Block):
     """Multi-query attention whose keys are their own values, and over compressed ones beyond a window.
 
@@ -432,7 +432,7 @@ class CompressedAttention(Block):
         return {"heads": self.heads, "groups": self.output_groups}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Listed(Block):
     """A block of a family that no other shares, told by its lists.
 
@@ -489,7 +489,7 @@ class Listed(Block):
         return {"heads": self.heads} if self.heads else {}
 
 
-@dataclass(frozen=True)
+@record
 class Several(Block):
     """Blocks side by side or in a row that a layer holds as one; ``held`` False: the weights are an earlier layer's."""
 
@@ -550,7 +550,7 @@ def mlp(
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Dense(Block):
     """An MLP of ``width`` features: three matrices where ``gated``, two otherwise; ``bias`` on each."""
 
@@ -568,7 +568,7 @@ class Dense(Block):
         return {"width": self.width}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Experts(Block):
     """A mixture of experts (Shazeer et al. 2017, arXiv:1701.06538), with shared experts where ``shared_width``.
 
@@ -633,7 +633,7 @@ class Experts(Block):
 # Layers
 
 
-@dataclass(frozen=True)
+@record
 class Layer:
     """A mixer (or none), a feed-forward (or none), and norms.
 

@@ -10,10 +10,10 @@ Every function stops with a one-line ``ParameterError`` where a price is negativ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from llm_economics.formulas.elementwise import check_range, where
+from llm_economics.formulas.records import record
 
 SECONDS_PER_HOUR = 3600.0
 HOURS_PER_YEAR = 8766.0
@@ -94,7 +94,7 @@ def rent_breakeven_tokens(
     return price_per_accelerator_hour * accelerators * hours_per_month / _per_token(api_usd_per_million)
 
 
-@dataclass(frozen=True)
+@record
 class Ownership:
     """What a machine that one owns costs in an hour, used or not, USD per hour."""
 

@@ -7,9 +7,9 @@ Bandwidths of links are per accelerator and per direction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
+from llm_economics.formulas.records import field, record
 
 BYTES_PER_VALUE: dict[str, float] = {
     "fp32": 4.0,
@@ -34,7 +34,7 @@ def bytes_per_value(precision: str) -> float:
     return BYTES_PER_VALUE[check_choice("precision", precision, BYTES_PER_VALUE)]
 
 
-@dataclass(frozen=True)
+@record
 class Accelerator:
     """One accelerator as its data sheet describes it.
 
@@ -111,7 +111,7 @@ class Accelerator:
         return check_range(name, rate, 0)
 
 
-@dataclass(frozen=True)
+@record
 class Link:
     """A link as one accelerator sees it: byte/s in one direction, and seconds per message."""
 
@@ -124,7 +124,7 @@ class Link:
         check_range("latency_s", self.latency_s, 0)
 
 
-@dataclass(frozen=True)
+@record
 class System:
     """Accelerators joined by a fast link inside domains and a slower one between them.
 

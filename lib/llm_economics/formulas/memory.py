@@ -8,11 +8,11 @@ at once); and for itself: a context, communication buffers, workspaces. The cons
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from llm_economics.formulas.elementwise import floor, maximum, minimum, where
 from llm_economics.formulas.parallelism import Split, kv_shards, weight_bytes_per_accelerator
+from llm_economics.formulas.records import record
 from llm_economics.formulas.serving import ServedModel
 
 MEMORY_SHARE = 0.9
@@ -122,7 +122,7 @@ def _stored_bytes(model: ServedModel, split: Split) -> Any:
     return weight_bytes_per_accelerator(common, experts, split)
 
 
-@dataclass(frozen=True)
+@record
 class Room:
     """What one accelerator has left for the cache, byte, and how many tokens of cache the whole instance holds."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from math import gcd, inf, log10
 from typing import Any
 
@@ -18,6 +17,7 @@ from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import check_choice
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
 from llm_economics.formulas.parallelism import Split
+from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.serving import ServedModel
 
 MOST_USERS = 4096
@@ -26,7 +26,7 @@ LARGEST_GROUP = 72
 """Accelerators up to which one copy of a model is spread when systems are ranked."""
 
 
-@dataclass(frozen=True)
+@record
 class Workload:
     """Tokens of a request, and the share of its prompt that a prefix cache holds."""
 
@@ -35,7 +35,7 @@ class Workload:
     cached_share: float = 0.0
 
 
-@dataclass(frozen=True)
+@record
 class Formats:
     """Formats of a model on a chip; None for what follows from the others by a rule of the formulas."""
 
@@ -45,7 +45,7 @@ class Formats:
     dense: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Measured:
     """Names of accelerators and models of the services that intervals rest on."""
 
@@ -53,7 +53,7 @@ class Measured:
     models: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
+@record
 class Deployment:
     """A model on so many accelerators of a system, in formats and a layout."""
 
@@ -196,10 +196,10 @@ def _evidence(deployment: Deployment, factors: dict[str, Any], measured: Measure
 # Formats and layouts
 
 _FORMATS = (
-    (r"int4|uint4|w4a16|w4afp8|awq|gptq|(?<![a-z])4 ?bit", "int4"),
-    (r"fp4|w4a4", "fp4"),
+    (r"int4|uint4|w4a16|w4afp8|w4a8(?!.*fp4)|awq|gptq|(?<![a-z])4 ?bit", "int4"),
+    (r"fp4|float4|w4a4", "fp4"),
     (r"int8|w8a8", "int8"),
-    (r"fp8|e4m3|e5m2", "fp8"),
+    (r"fp8|float8|e4m3|e5m2", "fp8"),
     (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
 )
 

@@ -8,7 +8,6 @@ Every function stops with a one-line ``ParameterError`` where a count, size or n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,9 +22,10 @@ from llm_economics.formulas.elementwise import (
     where,
 )
 from llm_economics.formulas.hardware import Link
+from llm_economics.formulas.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Split:
     """How a model is divided; numbers or arrays.
 
@@ -109,7 +109,7 @@ def kv_bytes_per_accelerator(kv_bytes, split: Split, kv_heads=None):
     return kv_bytes * split.fullest / (split.data * split.pipeline * kv_shards(split, kv_heads))
 
 
-@dataclass(frozen=True)
+@record
 class TrainingState:
     """Bytes that training keeps on one accelerator, activations apart."""
 
@@ -196,7 +196,7 @@ COLLECTIVES = tuple(_ROUNDS)
 ALGORITHMS = ("direct", "ring")
 
 
-@dataclass(frozen=True)
+@record
 class Transfer:
     """What one accelerator sends in a collective operation: byte, messages in a row, s."""
 

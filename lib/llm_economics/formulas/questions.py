@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_economics.formulas import offers, training
+from llm_economics.formulas import offers
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import Accelerator, System
 from llm_economics.formulas.offers import Deployment, Formats, Measured, Workload, format_option
@@ -28,8 +28,12 @@ OPTIONS: dict[str, Any] = {
     "acceptance": 0.7,
     "prices": (),
     "tokens_per_s": None,
+    "hours_in_use": 24.0,
 }
-"""Options of a question and their defaults; lengths in tokens, prices in USD per hour of one accelerator."""
+"""Options of a question and their defaults; lengths in tokens, prices in USD per hour of one accelerator.
+
+``hours_in_use`` are those of a day in which a service answers: an hour of them pays for the idle ones as well.
+"""
 
 
 class Catalog:
@@ -113,17 +117,23 @@ def workload(options: dict[str, Any]) -> Workload:
 
 def one(model: str, system: str, catalog: Catalog, options: dict[str, Any]) -> dict[str, Any]:
     """One service."""
+    work, found = workload(options), deployment(model, system, catalog, options)
+    asked = asked_price(options["prices"], 0, 1)
+    usd = _paid(catalog.price(found.system.name) if asked is None else asked, options)
     if options["concurrency"] is None:
         raise ParameterError("concurrency is missing: give --concurrency, or --tokens-per-s to look for it")
-    work = workload(options)
     check_range("concurrency", options["concurrency"], 1, 1e9)
-    found = deployment(model, system, catalog, options)
-    asked = _price(options["prices"], 0, 1)
-    usd = catalog.price(found.system.name) if asked is None else asked
     return offers.offer(found, options["concurrency"], work, usd, catalog.measured())
 
 
-def _price(prices: tuple[float, ...], index: int, systems: int) -> float | None:
+def _paid(usd_per_hour: float | None, options: dict[str, Any]) -> float | None:
+    """What an hour in use costs."""
+    hours = check_range("hours_in_use", options["hours_in_use"], 0, 24, open_low=True)
+    return usd_per_hour if usd_per_hour is None or hours == 24 else usd_per_hour * 24 / hours
+
+
+def asked_price(prices: tuple[float, ...], index: int, systems: int) -> float | None:
+    """The price that options give for one of so many systems; None if they give none."""
     if not prices:
         return None
     if len(prices) not in (1, systems):
@@ -138,7 +148,7 @@ def ranking(model: str, systems: tuple[str, ...], catalog: Catalog, options: dic
     goal = goals(options)
     found = []
     for index, name in enumerate(names):
-        usd = _price(options["prices"], index, 1 if every else len(names))
+        usd = asked_price(options["prices"], index, 1 if every else len(names))
         found.append(candidate(model, name, catalog, options, usd, every))
     return {"model": model, **goal, "rows": offers.ranked(found)}
 
@@ -146,6 +156,7 @@ def ranking(model: str, systems: tuple[str, ...], catalog: Catalog, options: dic
 def goals(options: dict[str, Any]) -> dict[str, Any]:
     """What a ranking is asked for."""
     speed, users, work = options["tokens_per_s"], options["concurrency"], workload(options)
+    _paid(None, options)
     if speed is None and users is None:
         raise ParameterError("tokens_per_s is missing: a ranking needs --tokens-per-s, or --concurrency")
     if speed is not None:
@@ -165,7 +176,7 @@ def candidate(
     """A system's best service, or why it has none; of a name that is not known only where ``every`` system is asked."""
     try:
         found = deployment(model, name, catalog, options | {"tensor": None, "expert": None})
-        usd = catalog.price(found.system.name) if usd is None else usd
+        usd = _paid(catalog.price(found.system.name) if usd is None else usd, options)
         return _best(found, options, workload(options), usd, catalog)
     except ParameterError as error:
         if not every and not _is_known(name, catalog):
@@ -286,51 +297,6 @@ def _working(name: str, value: float, unit: str, formula: str, numbers: str) -> 
     return {"name": name, "value": value, "unit": unit, "formula": formula, "numbers": numbers}
 
 
-RUN = ("parameters", "tokens", "accelerators", "days", "usd", "mfu", "usd_per_hour", "peak_flops")
-"""A training run as a reader gives it: the peak in FLOP/s of one accelerator, the price in USD per hour of one."""
-
-
-def run(**given: Any) -> dict[str, Any]:
-    """A training run with whatever follows from what is given (None: to be found), by :func:`training.solve`.
-
-    Raises
-    ------
-    ParameterError
-        One line: out of range, at odds, or not enough is known.
-    """
-    known = {name: given[name] for name in RUN if given.get(name) is not None}
-    for name, value in known.items():
-        check_range(name, value, 0, 1 if name == "mfu" else 1e30, open_low=True)
-    fixed = {name: known[name] for name in ("accelerators", "usd", "mfu", "peak_flops") if name in known}
-    if "days" in known:
-        fixed["wall_time"] = known["days"] * training.SECONDS_PER_DAY
-    if "usd_per_hour" in known:
-        fixed["price"] = known["usd_per_hour"] / training.SECONDS_PER_HOUR
-    if "parameters" in known and "tokens" in known:
-        fixed["flops"] = training.training_flops(known["parameters"], known["tokens"])
-    found = training.solve(**fixed)
-    if found.flops is not None:
-        each = training.FLOP_PER_PARAMETER_TOKEN
-        if "parameters" in known and "tokens" not in known:
-            known["tokens"] = found.flops / each / known["parameters"]
-        elif "tokens" in known and "parameters" not in known:
-            known["parameters"] = found.flops / each / known["tokens"]
-    parameters, tokens = known.get("parameters"), known.get("tokens")
-    return {
-        "parameters": parameters,
-        "tokens": tokens,
-        "tokens_per_parameter": training.tokens_per_parameter(tokens, parameters) if parameters and tokens else None,
-        "flops": found.flops,
-        "accelerators": found.accelerators,
-        "days": None if found.wall_time is None else found.wall_time / training.SECONDS_PER_DAY,
-        "accelerator_hours": None if found.accelerator_time is None else found.accelerator_time / 3600,
-        "usd": found.usd,
-        "mfu": found.mfu,
-        "usd_per_hour": None if found.price is None else found.price * 3600,
-        "peak_flops": found.peak_flops,
-    }
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # For people
 
@@ -366,6 +332,15 @@ def told(answer: dict[str, Any]) -> str:
 def _band(times: dict[str, float]) -> str:
     value, low, high, floor = (digits(times[name]) for name in ("value", "low", "high", "floor"))
     return f"{value} ms ({low} to {high}; never below {floor})"
+
+
+def printed(value: Any) -> Any:
+    """An answer as JSON shows it: 12 digits, for the powers of two machines' libraries differ in the sixteenth."""
+    if isinstance(value, dict):
+        return {name: printed(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printed(one) for one in value]
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def digits(value: float) -> str:

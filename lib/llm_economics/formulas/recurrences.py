@@ -2,17 +2,18 @@
 
 The products of a token with the state count as ``state_flops``, 2 FLOP per multiply-add, in the form that decodes one
 token after another; training and prefill in chunks do somewhat more. Decays and gates, value by value, are left out.
+PyTorch's counter sees of it what is computed as a product of matrices: all of Mamba's and of linear attention's, the
+read-out alone of Mamba-2's, which updates its states value by value, and nothing of a delta rule's.
 Recurrent states are kept in FP32, what a convolution still needs at the precision of the cache.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llm_economics.formulas.blocks import Block, Weight, check_fields, not_allowed, vector
+from llm_economics.formulas.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Mamba(Block):
     """A selective state space in place of attention (Gu and Dao 2023, arXiv:2312.00752).
 
@@ -84,7 +85,7 @@ class Mamba(Block):
         return {"channels": self.width}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class RecurrentUnit(Block):
     """A real-gated linear recurrent unit in place of attention (De et al. 2024, arXiv:2402.19427).
 
@@ -134,7 +135,7 @@ class RecurrentUnit(Block):
         return {"blocks": self.n_blocks}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Mamba2(Block):
     """A state space with one decay a head (Dao and Gu 2024, arXiv:2405.21060).
 
@@ -208,7 +209,7 @@ class Mamba2(Block):
         return {"mamba_heads": self.heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class DeltaNet(Block):
     """Gated delta rule (Yang et al. 2024, arXiv:2412.06464): linear attention that overwrites what it held for a key.
 
@@ -274,7 +275,7 @@ class DeltaNet(Block):
         return {"linear_heads": self.key_heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class KimiDelta(Block):
     """Kimi delta attention (arXiv:2510.26692): the gated delta rule with a decay of its own for each feature of a key.
 
@@ -323,7 +324,7 @@ class KimiDelta(Block):
 
     @property
     def state_flops(self) -> int:
-        """As of :class:`DeltaNet`."""
+        """What the state holds for the key, its correction, and the read-out for the query."""
         return 6 * self.wide_state_values
 
     @property
@@ -332,7 +333,7 @@ class KimiDelta(Block):
         return {"linear_heads": self.heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class LightningAttention(Block):
     """Linear attention with a fixed decay a head (MiniMax-01, arXiv:2501.08313, section 2.2); its state is BF16."""
 
@@ -365,7 +366,7 @@ class LightningAttention(Block):
         return {"heads": self.heads}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class ShortConvolution(Block):
     """A gated convolution over the last ``taps`` tokens (LFM2, arXiv:2511.23404); ``bias`` on all its parts."""
 

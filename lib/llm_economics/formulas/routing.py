@@ -11,10 +11,13 @@ Every function stops with a one-line ``ParameterError`` where a count or probabi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from math import comb
+from typing import TYPE_CHECKING
 
 from llm_economics.formulas.elementwise import ParameterError, check_range, every
+
+if TYPE_CHECKING:
+    from fractions import Fraction  # which loads decimal numbers too
 
 MAX_MOVES = 400_000
 """Moves from profile to profile that :func:`load_profiles` is willing to make: some seconds."""
@@ -75,6 +78,8 @@ def distinct_distribution(experts: int, experts_per_token: int, tokens: int, *, 
     exact
         Fractions in place of floats.
     """
+    from fractions import Fraction
+
     _check_whole(experts, experts_per_token, tokens)
     k, choices = experts_per_token, comb(experts, experts_per_token)
     number = Fraction if exact else (lambda ways, of: ways / of)
@@ -95,6 +100,8 @@ def distinct_distribution(experts: int, experts_per_token: int, tokens: int, *, 
 
 def load_distribution(experts: int, experts_per_token: int, tokens: int, *, exact: bool = False) -> tuple:
     """Probability that one given expert gets 0, 1, …, ``tokens`` tokens: binomial with p = k/E."""
+    from fractions import Fraction
+
     _check_whole(experts, experts_per_token, tokens)
     hit, miss, total = experts_per_token, experts - experts_per_token, experts**tokens
     ways = [hit**tokens]  # from all tokens down to none: C(B, n) k^n (E-k)^(B-n)
@@ -110,6 +117,8 @@ def load_profiles(experts: int, experts_per_token: int, tokens: int) -> dict[tup
     Profiles instead of assignments keep this small: batch 8 on 16 experts, two each, has
     4 × 10¹⁶ equally likely assignments but fewer than 300 profiles.
     """
+    from fractions import Fraction
+
     _check_whole(experts, experts_per_token, tokens)
     ways = {((0, experts),): 1}  # pairs: a load, how many experts have it
     moves = 0
@@ -139,6 +148,8 @@ def load_profiles(experts: int, experts_per_token: int, tokens: int) -> dict[tup
 
 def most_loaded_distribution(experts: int, experts_per_token: int, tokens: int, *, exact: bool = False) -> tuple:
     """Probability that the busiest expert has 0, 1, …, ``tokens`` tokens, from :func:`load_profiles`."""
+    from fractions import Fraction
+
     chances = [Fraction(0)] * (tokens + 1 if isinstance(tokens, int) and tokens > 0 else 1)
     for profile, chance in load_profiles(experts, experts_per_token, tokens).items():
         chances[profile[0]] += chance

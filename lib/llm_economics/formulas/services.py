@@ -24,7 +24,6 @@ in).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -35,6 +34,7 @@ from llm_economics.formulas.elementwise import ParameterError, check_choice, che
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
 from llm_economics.formulas.memory import reserve_bytes
 from llm_economics.formulas.parallelism import Split, weight_bytes_per_accelerator
+from llm_economics.formulas.records import field, fields, record, replace
 from llm_economics.formulas.routing import expected_distinct
 from llm_economics.formulas.serving import ServedModel
 from llm_economics.formulas.speculation import expected_tokens
@@ -48,6 +48,10 @@ TERMS = ("weights", "experts", "cache", "links", "layers", "host", "prompts")
 ACTIVATION_PASSES = 12
 """Hidden states that the elementwise kernels of a layer read or write for each token."""
 
+QUANTISING_PASSES = 32
+"""More of them where activations are quantised: the inputs of four products, some 6.5 hidden states, read twice (for
+their largest value, and to scale them) and written in half the bytes, by kernels that reach half of the bandwidth."""
+
 INDEPENDENT = 0.7
 """Share of a batch's further tokens that choose their experts afresh; the others follow those before."""
 
@@ -56,7 +60,7 @@ def _constant(unit: str, means: str) -> Any:
     return field(metadata={"unit": unit, "means": means})
 
 
-@dataclass(frozen=True)
+@record
 class Constants:
     """What is fitted, each with its unit and meaning. The first nine are fitted on 16-bit decode steps alone."""
 
@@ -93,7 +97,7 @@ class Constants:
     first_other: float = _constant("fraction", "of that reading, for each other user")
 
 
-@dataclass(frozen=True)
+@record
 class Work:
     """What one accelerator has to do, before any constant: seconds at the peaks of its data sheet, bytes and counts.
 
@@ -136,7 +140,7 @@ class Work:
     other_before: Any
 
 
-@dataclass(frozen=True)
+@record
 class Terms:
     """Seconds of a step by what takes them, in the order of :data:`TERMS`, and together."""
 
@@ -169,7 +173,7 @@ class Terms:
         return index
 
 
-@dataclass(frozen=True)
+@record
 class Forecast:
     """A service in a closed loop: each of ``concurrency`` users asks again as soon as its answer is there.
 
@@ -297,6 +301,7 @@ def work(
     bandwidth = chip.memory_bandwidth
     cache = model.kv_bytes_read(context) * cache_bits / 16 / minimum(tensor, model.kv_heads or tensor)
     cache = cache + model.state_bytes / tensor
+    passes = ACTIVATION_PASSES + (QUANTISING_PASSES if bits(arithmetic) < 16 else 0)
     new_maker = 1.0 if "fp4" in chip.peak_flops else 0.0
     other = 0.0 if chip.maker in (None, "Nvidia") else 1.0
     all_pairs = model.prompt_flops(prompt) - model.prompt_flops(prompt - fresh)
@@ -315,7 +320,7 @@ def work(
         sent_s=links[0],
         passed=links[1],
         messages=links[2],
-        activations_s=ACTIVATION_PASSES * model.layers * model.hidden_bytes * tokens / bandwidth,
+        activations_s=passes * model.layers * model.hidden_bytes * tokens / bandwidth,
         byte_s=1 / bandwidth,
         layers=model.layers,
         expert_layers=model.moe_layers,
@@ -478,10 +483,13 @@ def sequences_held(
 def sequences_running(
     model: ServedModel, system: System, concurrency, context, split: Split | None = None, **formats: str | None
 ):
-    """Sequences that run of ``concurrency``: all, or as many as memory holds, and one on each copy at least."""
+    """Sequences that run of ``concurrency``: all, or as many as memory holds, and one on each copy at least.
+
+    Where the weights alone do not fit, a time can only say what if, and all run.
+    """
     split = split or Split(tensor=system.accelerators)
     held = sequences_held(model, system, context, split, **formats)
-    return minimum(concurrency, maximum(held, 1.0 * split.data))
+    return minimum(concurrency, where(held > 0, maximum(held, 1.0 * split.data), inf))
 
 
 def forecast(

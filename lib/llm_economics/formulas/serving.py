@@ -15,7 +15,6 @@ error: :func:`decode` times it all the same, and :func:`capacity` says what is m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -42,6 +41,7 @@ from llm_economics.formulas.elementwise import (
 from llm_economics.formulas.hardware import System, bytes_per_value
 from llm_economics.formulas.parallelism import Split, group_seconds, kv_bytes_per_accelerator
 from llm_economics.formulas.parallelism import weight_bytes_per_accelerator as held_weights
+from llm_economics.formulas.records import record
 from llm_economics.formulas.routing import check_experts, distinct
 from llm_economics.formulas.splits import NOTHING_KNOWN, Shares
 
@@ -163,7 +163,7 @@ def readable_bytes(steps_per_second, memory_bandwidth, bandwidth_efficiency=1.0)
     return memory_bandwidth * bandwidth_efficiency / steps_per_second
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class ServedModel:
     """What serving needs to know of a model, at its precisions. Counts are plain; sizes may be quantities.
 
@@ -362,7 +362,7 @@ def _shares(arch: Architecture) -> Shares:
     )
 
 
-@dataclass(frozen=True)
+@record
 class Capacity:
     """What a model and its sequences take of a system's memory; bytes of all accelerators together.
 

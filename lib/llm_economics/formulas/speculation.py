@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from llm_economics.formulas.elementwise import check_range, maximum, where
+from llm_economics.formulas.records import record
 from llm_economics.formulas.routing import weight_bytes_read
 
 
@@ -102,7 +102,7 @@ def _bisected(too_low: Callable[[float], bool]) -> float:
     return high
 
 
-@dataclass(frozen=True)
+@record
 class Draft:
     """A draft length and the speed-up that it gives; 0 tokens and 1.0 where drafting does not pay."""
 
@@ -128,7 +128,7 @@ def best_draft(acceptance: float, draft_cost: float, verify_cost=1.0, *, longest
     return best
 
 
-@dataclass(frozen=True)
+@record
 class Verification:
     """A plain and a verifying step beside each other, in bytes and seconds; ``cost`` = verify_s ÷ plain_s."""
 

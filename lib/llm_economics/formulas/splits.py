@@ -7,16 +7,16 @@ in their layers), or served with padded heads and columns by some others. Number
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from llm_economics.formulas.elementwise import ceil, maximum
+from llm_economics.formulas.records import record
 
 VOCABULARY_BLOCK = 64
 """Rows that engines round the vocabulary up to (vLLM: ``DEFAULT_VOCAB_PADDING_SIZE``)."""
 
 
-@dataclass(frozen=True)
+@record
 class Shares:
     """What a model has that a split must divide.
 

@@ -12,10 +12,10 @@ Times are seconds of one accelerator (``accelerator_time``) or of the clock
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Any
 
 from llm_economics.formulas.elementwise import ParameterError, check_range, every
+from llm_economics.formulas.records import fields, record
 
 SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_DAY = 86400.0
@@ -124,7 +124,7 @@ def tokens_per_parameter(tokens, parameters):
     return tokens / parameters
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """A training run with every quantity that follows from what was given; None where nothing does.
 

@@ -28,6 +28,8 @@ from llm_economics.reruns.forks import WARM, possible
 
 NAME = "llm-economics"
 """What jupyter_client knows the provisioner as."""
+NO_HISTORY = "--HistoryManager.enabled=False"
+"""Argument of a kernel that keeps what it runs out of the database of IPython, for which kernels would wait in turn."""
 START_S = 60.0
 """Seconds in which a kernel has to be forked, the imports of the first included."""
 
@@ -112,6 +114,7 @@ class Provisioner(LocalProvisioner):
         if _ending:
             raise InterruptedError("no kernel is started any more")
         env = dict(os.environ if kwargs.get("env") is None else kwargs["env"]) | self.environment
+        cmd = [*cmd, NO_HISTORY] if "ipykernel_launcher" in cmd else cmd
         if _forks(cmd):
             cwd = os.path.abspath(kwargs.get("cwd") or ".")
             self.process = _forked(cmd[cmd.index("ipykernel_launcher") + 1 :], env, cwd, kwargs)

@@ -20,7 +20,7 @@ from docutils import nodes
 from pybtex.plugin import find_plugin, register_plugin
 from sphinx.errors import ExtensionError
 
-from llm_economics.site import answering, aside, charts, ledger, mathml, sharing, weight
+from llm_economics.site import answering, aside, beside, charts, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
 from llm_economics.site.times import ChapterTimes
@@ -47,6 +47,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("doctree-read", raise_opening)
     app.connect("doctree-resolved", ledger.gather, priority=800)
     app.connect("doctree-resolved", _share, priority=890)
+    app.connect("doctree-resolved", beside.set_beside, priority=895)
     app.connect("doctree-resolved", aside.set_aside, priority=900)
     app.connect("html-page-context", _page, priority=900)
     app.connect("build-finished", _finish_bundle, priority=900)  # after the theme has written its own

@@ -16,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from llm_economics import facts
 from llm_economics.evidence import answers, deployments, offers
+from llm_economics.evidence.today import entered
 from llm_economics.facts.chips import _system_names
 from llm_economics.facts.models import _FORMS, GPT4, _model_rows
 from llm_economics.facts.store import plain
@@ -42,12 +43,11 @@ def form() -> str:
     """The form with its choices filled in."""
     html = (PARTS / "form.html").read_text(encoding="utf-8")
     formats = [name for name in BYTES_PER_VALUE if name != "fp16"]
-    chips = {chip.name: chip.peak_flops for chip in facts.accelerators().values() if "bf16" in chip.peak_flops}
     choices = {
-        "MODELS": _options(models(), facts.model("Llama 3.3 70B").name),
+        "MODELS": _options(sorted(model_names(), key=str.lower), "Llama 3.3 70B"),
         "SYSTEMS": _options(facts.systems(), facts.system("H200").name),
         "FORMATS": _options(formats),
-        "CHIPS": "".join(f'<option value="{peaks["bf16"]:g}">{escape(name)}</option>' for name, peaks in chips.items()),
+        "CARDS": _options(facts.systems(), facts.system("H100").name),
     }
     for name, options in choices.items():
         html = html.replace(f"<!-- {name} -->", options)
@@ -70,30 +70,34 @@ def models() -> list[str]:
     return found
 
 
-def known() -> str:
-    """The catalog as a module for MicroPython."""
+def model_names() -> list[str]:
+    """Every name of a model that can be served."""
+    served = set(models())
+    return [name for name, row in _model_rows().items() if row["model"] in served]
+
+
+def known() -> dict[str, dict[str, str]]:
+    """The catalog as tables of text: records as :func:`browser.packed` writes them, and names by their spellings."""
     served = {name: _record(deployments.served(name)) for name in models()}
-    rows = {plain(name): row["model"] for name, row in _model_rows().items() if row["model"] in served}
     systems = {name: _record(facts.system(name)) | {"usd_per_hour": offers.price(name)} for name in facts.systems()}
     spelt = {plain(name): name for name in systems}
     for name in systems:
         for alias in facts.chip_names(name):
             spelt.setdefault(plain(alias), facts.system(alias).name if _is_system(alias) else name)
     measured = answers.measured_services()
-    content = {
-        "MODELS": served,
-        "MODEL_NAMES": rows,
-        "SYSTEMS": systems,
-        "SYSTEM_NAMES": spelt,
-        "STORED": {name: usual_weights(name) for name in served},
-        "MODELS_NEAR": {plain(name): name for name in (*_model_rows(), GPT4)},
-        "MODELS_ALL": [row["model"] for row in facts.store.records("models")],
-        "SYSTEMS_NEAR": {spelt: row.system for spelt, row in _system_names().items()},
-        "AROUND_MODEL": _FORMS.pattern,
-        "MEASURED": [sorted(measured.chips), sorted(measured.models)],
+    return {
+        "models": {name: browser.packed(record) for name, record in served.items()},
+        "model_names": {plain(name): _model_rows()[name]["model"] for name in model_names()},
+        "models_near": {plain(name): name for name in (*_model_rows(), GPT4)},
+        "models_all": {row["model"]: "" for row in facts.store.records("models")},
+        "stored": {name: usual_weights(name) for name in served},
+        "systems": {name: browser.packed(record) for name, record in systems.items()},
+        "system_names": spelt,
+        "systems_near": {spelt: row.system for spelt, row in _system_names().items()},
+        "rules": {"around_model": _FORMS},
+        "measured_chips": dict.fromkeys(sorted(measured.chips), ""),
+        "measured_models": dict.fromkeys(sorted(measured.models), ""),
     }
-    lines = [f"{name} = {browser.packed(value)}" for name, value in content.items()]
-    return "from standard import pairs as p\n" + "\n".join(lines) + "\n"
 
 
 def usual_weights(name: str) -> str:
@@ -132,22 +136,27 @@ def points() -> list[list[Any]]:
 
 SERVICE = {
     "concurrency": ("serving_batch", "batch"),
-    "prompt": ("input_tokens", "context_tokens", "llama2_context_tokens"),
+    "prompt": ("input_tokens", "prompt_tokens", "context_tokens", "llama2_context_tokens"),
     "output": ("output_tokens",),
     "weights": ("weight_format", "precision"),
-    "usd_per_hour": ("h100_usd_per_hour", "a100_usd_per_hour", "gb200_usd_per_hour"),
+    "usd_per_hour": ("gb200_usd_per_hour", "h100_usd_per_hour", "a100_usd_per_hour"),
     "cached_share": ("cached_share",),
+    "accelerators": ("wall_gpus",),
+    "drafted": ("draft_tokens",),
+    "acceptance": ("acceptance",),
 }
 RUN = {
-    "parameters": ("dense_parameters",),
     "tokens": ("train_tokens", "gpt4_train_tokens"),
-    "cards": ("gpt4_train_gpus",),
+    "accelerators": ("gpt4_train_gpus",),
     "days": ("window_days",),
     "mfu": ("mfu",),
-    "rate": ("h100_usd_per_hour", "a100_usd_per_hour"),
+    "usd_per_hour": ("a100_usd_per_hour", "h100_usd_per_hour"),
+    "precision": ("precision",),
 }
 """Fields of the form, and the parameters of chapters that they stand for, the first of them that a chapter has."""
 SYSTEMS = {"h100": "HGX H100", "a100": "HGX A100 80GB", "gb200": "GB200 NVL72"}
+EMPTY = ("accelerators", "days", "mfu", "usd_per_hour")
+"""Fields of a training run that a chapter does not fill, and the form would."""
 
 
 def own_price(notebook: Path) -> str | None:
@@ -167,17 +176,26 @@ def own_price(notebook: Path) -> str | None:
     }
     if not named:
         return None
-    filled = {field: values[name] for field, name in named.items()}
-    for field in ("parameters", "tokens") if tab == "run" else ():
-        if field in filled:
-            filled[field] /= 1e9
-    usual = (
-        {"concurrency": 16, "prompt": 8192, "output": 1024, "cached_share": 0, "hours": 24} if tab == "service" else {}
-    )
+    filled = {"tab": tab, "system": SYSTEMS[named.get("usd_per_hour", "h100").split("_")[0]]}
+    filled |= dict.fromkeys(EMPTY, "") if tab == "run" else {"model": "Llama 3.3 70B"}
+    filled |= {field: entered(values[name]) for field, name in named.items()}
     if tab == "service":
-        usual["system"] = SYSTEMS.get(named.get("usd_per_hour", "h100").split("_")[0], "HGX H100")
-        usual["model"] = facts.model("Llama 3.3 70B").name
-    return "calculator.html?" + urlencode({"tab": tab, **usual, **filled})
+        if "tpot_limit_ms" in values:
+            filled |= {"concurrency": "", "tokens_per_s": entered(1e3 / values["tpot_limit_ms"])}
+        if "utilisation" in values:
+            filled["hours_in_use"] = entered(24 * values["utilisation"])
+    elif "gpt4_expert_parameters" in values:
+        active = values["gpt4_shared_parameters"] + values["gpt4_experts_per_token"] * values["gpt4_expert_parameters"]
+        filled["parameters"] = entered(active)
+    return "calculator.html?" + urlencode(filled)
+
+
+def rooms() -> tuple[dict[str, Any], dict[str, str]]:
+    """What a first answer needs, with the catalog, and the rest: pasted files, and names that are nearly right."""
+    asking = browser.written_down((PARTS / "asking.py").read_text(encoding="utf-8"), None)
+    files = browser.bundle() | {"asking.py": asking}
+    needed = browser.first(files, "asking.py")
+    return {"files": needed, "known": known()}, {path: files[path] for path in files if path not in needed}
 
 
 def write(outdir: Path) -> None:
@@ -186,7 +204,6 @@ def write(outdir: Path) -> None:
     shutil.copytree(PARTS / "micropython", to / "micropython", dirs_exist_ok=True)
     for name in ("worker.mjs", "runtime.mjs"):
         shutil.copy(PARTS / name, to / name)
-    source = (PARTS / "asking.py").read_text(encoding="utf-8")
-    files = browser.bundle() | {"known.py": known(), "asking.py": browser.written_down(source, None)}
-    (to / "rooms.json").write_text(json.dumps(files), encoding="utf-8")
+    for name, content in zip(("rooms", "more"), rooms(), strict=True):
+        (to / f"{name}.json").write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
     (to / "points.json").write_text(json.dumps(points(), separators=(",", ":")), encoding="utf-8")

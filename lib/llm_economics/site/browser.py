@@ -27,6 +27,8 @@ PACKED = {
     "service_constants.json": "formulas/service_constants.json",
 }
 """Files that rooms read, by name."""
+MANY = 20
+"""Tables from which on a table of them is unpacked one by one."""
 
 LIFTED = {
     "difflib": ("_calculate_ratio", "SequenceMatcher", "get_close_matches"),
@@ -120,7 +122,7 @@ def bundle() -> dict[str, str]:
     files["lifted.py"] = lifted()
     for number, name in enumerate(PACKED):
         content = json.loads((LIB / PACKED[name]).read_text(encoding="utf-8"))
-        files[f"packed_{number}.py"] = f"from standard import pairs as p\nCONTENT = {packed(content)}\n"
+        files[f"packed_{number}.py"] = f"from standard import Shelf as s, pairs as p\nCONTENT = {packed(content)}\n"
     return files | rooms()
 
 
@@ -130,7 +132,12 @@ def _built() -> str:
 
 
 def packed(value: Any) -> str:
-    """Plain data as an expression that keeps the order of dictionaries; ``p`` makes one of pairs."""
+    """Plain data as an expression that keeps the order of dictionaries.
+
+    ``p`` makes one of pairs, ``s`` one of many tables, of which a question needs few.
+    """
+    if isinstance(value, dict) and len(value) >= MANY and all(isinstance(one, dict) for one in value.values()):
+        return f"s([{','.join(f'({key!r},{packed(one)!r})' for key, one in value.items())}])"
     if isinstance(value, dict):
         return f"p([{','.join(f'({key!r},{packed(one)})' for key, one in value.items())}])"
     if isinstance(value, (list, tuple)):
@@ -139,11 +146,34 @@ def packed(value: Any) -> str:
     return repr(value) if value not in (float("inf"), float("-inf")) else "1e999" if value > 0 else "-1e999"
 
 
+def first(files: dict[str, str], start: str) -> dict[str, str]:
+    """Those of ``files`` that ``start`` and what it imports need before a formula has answered."""
+    found, wanted = {}, [start, *(f"packed_{i}.py" for i, place in enumerate(PACKED.values()) if "formulas" in place)]
+    while wanted:
+        path = wanted.pop()
+        if path in found or path not in files:
+            continue
+        found[path] = files[path]
+        for node in ast.parse(files[path]).body:
+            names = [alias.name for alias in getattr(node, "names", ())]
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module, *(f"{node.module}.{name}" for name in names)]
+            for name in names if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
+                parts = name.split(".")
+                wanted += [
+                    f"{'/'.join(parts)}.py",
+                    *("/".join((*parts[:i], "__init__.py")) for i in range(1, len(parts) + 1)),
+                ]
+    return found
+
+
 def rooms() -> dict[str, str]:
     """The rooms of :data:`FLOORS` by path."""
     files = {"llm_economics/__init__.py": "", **{f"llm_economics/{floor}/__init__.py": "" for floor in FLOORS}}
     for floor in FLOORS:
         for path in sorted((LIB / floor).glob("[!_]*.py")):
+            if path.stem == "records":  # what they are there stands in ``standard``
+                continue
             name = f"llm_economics.{floor}.{path.stem}"
             source = path.read_text(encoding="utf-8")
             files[f"{name.replace('.', '/')}.py"] = written_down(source, importlib.import_module(name))
@@ -257,6 +287,9 @@ class _Rewriter(ast.NodeTransformer):
             return None
         if (node.module or "").split(".")[0] in sys.stdlib_module_names and node.module != "collections":
             node.module = "standard"
+        if node.module == "llm_economics.formulas.records":
+            node.module, node.names = "standard", [alias for alias in node.names if alias.name != "record"]
+            return node if node.names else None
         if (node.module or "").startswith("llm_economics"):
             made = importlib.import_module(node.module)
             node.names = [alias for alias in node.names if not _is_type(getattr(made, alias.name, None))]

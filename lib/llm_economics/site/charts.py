@@ -7,6 +7,7 @@ before (:func:`dressed`, :func:`narrow`) and after (:func:`interactive`) a reade
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import re
@@ -33,6 +34,8 @@ ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 NARROW = 340
 """Width in pixels of the figures that phones show."""
+LABEL = 150
+"""Pixels of a name on a phone's vertical axis, at most; also in ``draw.js``."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,11 @@ def interactive(spec: Mapping[str, Any]) -> dict[str, Any]:
     spec = copy.deepcopy(dict(spec))
     for key in ("title", "usermeta"):
         spec.pop(key, None)
+    spec["usermeta"] = {
+        "columns": _legend_columns(spec),
+        "axisY": _title_above(spec),
+        "phone": list(_phone_swaps(spec)),
+    }
     for param in spec.get("params", ()):
         param.pop("bind", None)
     if "layer" in spec:
@@ -172,27 +180,75 @@ def rows(view: Mapping[str, Any]) -> int:
 
 def narrow(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The specification for a picture that a phone can read: as wide as its screen, titles of axes in several lines."""
-    spec = copy.deepcopy(dict(spec))
-    for key in ("title", "usermeta"):
-        spec.pop(key, None)
+    spec = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
+    text = _compact(spec)
+    for wide, small in _phone_swaps(spec):
+        text = text.replace(wide, small)
+    spec = json.loads(text)
     if "layer" in spec:
         spec["layer"] = [layer for layer in spec["layer"] if layer.get("name") != "readout"]
     for view in _views(spec):
         x = view.get("encoding", {}).get("x", {})
         if isinstance(x.get("title"), str):
             x["title"] = textwrap.wrap(x["title"], 44)
+        if (x.get("scale") or {}).get("type") == "log" and x.get("axis", {}) is not None:
+            x["axis"] = x.get("axis", {}) | {"tickCount": 8}  # of which those that meet are left out
         y = view.get("encoding", {}).get("y", {})
         if isinstance(y.get("title"), str):
             y["title"] = textwrap.wrap(y["title"], 44)
     config = spec["config"] = spec.get("config", {})
     config["axisX"] = config.get("axisX", {}) | {"tickCount": 4, "labelOverlap": True, "titleAnchor": "end"}
-    config["axis"] = config.get("axis", {}) | {"labelLimit": 130}
-    config["legend"] = config.get("legend", {}) | {"columns": 2 if _longest_series(spec) < 24 else 1, "labelLimit": 320}
+    config["axisY"] = config.get("axisY", {}) | _title_above(spec)
+    config["axis"] = config.get("axis", {}) | {"labelLimit": LABEL}
+    config["legend"] = config.get("legend", {}) | {"columns": _legend_columns(spec), "labelLimit": NARROW - 40}
+    config["legend"] |= {"offset": 40} if _title_above(spec) else {}
     config["padding"] = 2
     if rows(spec):
         spec["height"] = 30 * rows(spec)
     fits = {"type": "fit-x", "contains": "padding"}
     return spec | ({"width": NARROW, "autosize": fits} if "mark" in spec or "layer" in spec else {})
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _phone_swaps(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Parts of a specification's text, and what stands there on a phone: names in short lines, labels apart."""
+    axes = [view.get("encoding", {}).get("y", {}).get("axis") or {} for view in _views(spec)]
+    expressions = {axis.get("labelExpr", "") for axis in axes}
+    for found in filter(None, (re.match(r"\{.*\}(?=\[datum\.value\])", text) for text in sorted(expressions))):
+        lines = {name: _two_lines(name) for name in json.loads(found[0])}
+        yield _compact(found[0])[1:-1], _compact(_compact(lines))[1:-1]
+    lowest = min(_labels_at_the_right(spec), key=lambda label: label[0], default=None)
+    if lowest is not None and len(list(_labels_at_the_right(spec))) > 1:
+        yield _compact(lowest[1]), _compact(lowest[1] | {"baseline": "top", "dy": 3})
+
+
+def _two_lines(name: str) -> list[str]:
+    """A name in at most two lines, as short as they can be from 22 letters on."""
+    return next(lines for width in itertools.count(22) if len(lines := textwrap.wrap(name, width) or [""]) < 3)
+
+
+def _title_above(spec: Mapping[str, Any]) -> dict[str, int]:
+    """Where the title of a phone's vertical axis stands: above the labels of vertical reference lines, if there are."""
+    marked = any(_mark(view) == "text" and "datum" in view.get("encoding", {}).get("x", {}) for view in _views(spec))
+    return {"titleY": -26} if marked else {}
+
+
+def _labels_at_the_right(spec: Mapping[str, Any]) -> Iterator[tuple[float, Mapping[str, Any]]]:
+    """Value and mark of each label of a horizontal reference line."""
+    for view in _views(spec):
+        at = view.get("encoding", {}).get("y", {}).get("datum")
+        if _mark(view) == "text" and isinstance(at, (int, float)):
+            yield at, view["mark"]
+
+
+def _legend_columns(spec: Mapping[str, Any]) -> int:
+    """Columns of a legend on a phone, above a plot that leaves room for the names on its axis."""
+    names = [name for view in _views(spec) for name in view.get("encoding", {}).get("y", {}).get("sort") or ()]
+    left = min(LABEL, 6 * max(map(len, names), default=6))
+    return 2 if 2 * (32 + 6.2 * _longest_series(spec)) <= NARROW - left else 1
 
 
 def _longest_series(spec: Mapping[str, Any]) -> int:
@@ -240,10 +296,19 @@ def _cut(root: ElementTree.Element) -> None:
                     moved = _down(inside) if inside is not None else 0.0
                     ends.append(_down(body) + moved + _down(text) + 17 * max(0, len(text) - 1) + 5)
                 parent.remove(part)
-    top = max(0.0, min(max(ends), *legends)) if legends else max(ends)
+    top = max(0.0, min(max(ends), *legends, *_tops(body, 0.0)))
     width, height = float(root.get("width")), float(root.get("height"))
     root.set("viewBox", f"0 {top:g} {width:g} {height - top:g}")
     root.set("height", f"{height - top:g}")
+
+
+def _tops(element: ElementTree.Element, down: float) -> Iterator[float]:
+    """Where the texts of a picture begin, so that none is cut."""
+    down += _down(element)
+    if element.tag == f"{SVG}text":
+        yield down - float(element.get("font-size", "12").removesuffix("px"))
+    for part in element:
+        yield from _tops(part, down)
 
 
 def _down(element: ElementTree.Element) -> float:

@@ -7,7 +7,7 @@ cell checks shares a row there, under the statement of the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -96,12 +96,19 @@ def _numbers(row: Mapping[str, Any], basis: Mapping[str, Any]) -> str:
         (found_label(row, basis), escape(value(row.get("computed_value"), _digits(row.get("tolerance"))))),
         ("ratio", escape(value(row.get("ratio")))),
         ("tolerance", escape(value(row.get("tolerance")))),
+        ("inputs as rounded in print", _printed(basis.get("printed", ()))),
         ("flips at", escape(_flip(row.get("flips_at")))),
         ("support", escape(row.get("support") or "")),
         ("rests on", f"<code>{escape(uses)}</code>" if uses else ""),
     ]
     grid = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in numbers if text)
     return f'<dl class="verdict-numbers simple">{grid}</dl>'
+
+
+def _printed(inputs: Iterable[Mapping[str, Any]]) -> str:
+    """The interval of each printed input, under the claim that prints it."""
+    spans = ((each["claim"], f"{value(each['low'], 4)} to {value(each['high'], 4)}") for each in inputs)
+    return "; ".join(f"<code>{claim}</code> {span}" if claim else span for claim, span in spans)
 
 
 def gather(app: Any, doctree: nodes.document, page: str) -> None:
@@ -118,6 +125,15 @@ def gather(app: Any, doctree: nodes.document, page: str) -> None:
             tables[id(table)] = table
         cell.parent.remove(cell)
         table += _rows(cell)
+    for row in [node for node in doctree.findall(_is_verdict) if not _in_table(node)]:
+        row.parent.replace(row, nodes.container("", row, classes=["ledger"]))  # a cell that shows more than verdicts
+
+
+def _in_table(node: nodes.Node) -> bool:
+    while (node := node.parent) is not None:
+        if "ledger" in node.get("classes", ()):
+            return True
+    return False
 
 
 def _is_ledger_cell(node: nodes.Node) -> bool:

@@ -1,4 +1,4 @@
-"""The calculator's page asks here, in MicroPython: questions as JSON, answers as JSON, errors in one line."""
+"""The calculator's page asks here, in MicroPython: objects of the page in, answers as JSON, errors in one line."""
 
 import difflib
 import json
@@ -6,21 +6,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from known import (
-    AROUND_MODEL,
-    MEASURED,
-    MODEL_NAMES,
-    MODELS,
-    MODELS_ALL,
-    MODELS_NEAR,
-    STORED,
-    SYSTEM_NAMES,
-    SYSTEMS,
-    SYSTEMS_NEAR,
-)
-from standard import HELD
+import page
+from standard import HELD, pairs, unpacked
 
-from llm_economics.formulas import offers, questions
+from llm_economics.formulas import offers, questions, training_run
 from llm_economics.formulas.blocks import Reach
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import Accelerator, Link, System
@@ -33,9 +22,9 @@ def plain(name):
     return re.sub(r"[\W_]+", "", str(name).lower())
 
 
-def nearest(wanted, names):
-    near = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
-    return list(dict.fromkeys([names[key] for key in near]))[:3]
+def nearest(wanted, table):
+    near = difflib.get_close_matches(wanted, list(page.keys(table)), n=6, cutoff=0.4)
+    return list(dict.fromkeys([page.look(table, key) for key in near]))[:3]
 
 
 def not_known(what, name, why, hint):
@@ -53,19 +42,20 @@ class Here(questions.Catalog):
             return self.pasted()
         key = self.row(name)
         if key not in self.models:
-            given = dict(MODELS[key])
+            given = unpacked(page.look("models", key))
             windows = tuple([Reach(*each) for each in given.pop("windows")])
             shares = Shares(**given.pop("shares"))
             self.models[key] = ServedModel(windows=windows, shares=shares, **given)
         return self.models[key]
 
     def row(self, name):
-        repository = re.sub(AROUND_MODEL, "", str(name).lower().split("/")[-1])
+        repository = re.sub(page.look("rules", "around_model"), "", str(name).lower().split("/")[-1])
         for wanted in (plain(name), plain(repository)):
-            if wanted in MODEL_NAMES:
-                return MODEL_NAMES[wanted]
-        near = nearest(plain(repository), MODELS_NEAR)
-        hint = f"nearest are {', '.join(near)}" if near else f"known are {', '.join(MODELS_ALL)}"
+            found = page.look("model_names", wanted)
+            if found is not None:
+                return found
+        near = nearest(plain(repository), "models_near")
+        hint = f"nearest are {', '.join(near)}" if near else f"known are {', '.join(list(page.keys('models_all')))}"
         not_known("model", name, "it is not in data/models.csv", hint)
 
     def pasted(self):
@@ -84,16 +74,16 @@ class Here(questions.Catalog):
 
             self.pasted()
             return published.formats(self.published, chip, weights, arithmetic, kv)
-        stored = STORED[self.row(model)]
+        stored = page.look("stored", self.row(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
         return questions.Formats(weights or usual, arithmetic, kv)
 
     def system(self, name, accelerators=None):
-        full = SYSTEM_NAMES.get(plain(str(name).split(",")[0]))
+        full = page.look("system_names", plain(str(name).split(",")[0]))
         if full is None:
-            near = nearest(plain(name), SYSTEMS_NEAR) or list(SYSTEMS)
+            near = nearest(plain(name), "systems_near") or list(self.systems())
             not_known("system", name, "it is not known", f"nearest are {', '.join(near)}")
-        given = dict(SYSTEMS[full])
+        given = unpacked(page.look("systems", full))
         given.pop("usd_per_hour")
         chip, near, far = Accelerator(**given.pop("accelerator")), Link(**given.pop("scale_up")), given.pop("scale_out")
         made = System(accelerator=chip, scale_up=near, scale_out=far and Link(**far), **given)
@@ -102,32 +92,40 @@ class Here(questions.Catalog):
         return replace(made, accelerators=accelerators, name=f"{made.name}, {accelerators} accelerators")
 
     def systems(self):
-        return tuple(SYSTEMS)
+        return tuple(page.keys("systems"))
 
     def price(self, system):
-        return SYSTEMS[system.split(",")[0]]["usd_per_hour"]
+        return unpacked(page.look("systems", system.split(",")[0]))["usd_per_hour"]
 
     def measured(self):
-        return Measured(*[frozenset(names) for names in MEASURED])
+        return Measured(*[frozenset(list(page.keys(table))) for table in ("measured_chips", "measured_models")])
 
 
 HERE = Here()
 
 
+def of_page(value):
+    """An object of the page as plain data."""
+    if value.__class__.__name__ != "JsProxy":
+        return value
+    if page.is_list(value):
+        return [of_page(one) for one in value]
+    names = list(page.names(value))
+    if names == ["digits"]:
+        return int(value.digits)
+    return pairs([(name, of_page(getattr(value, name))) for name in names])
+
+
 def real(value):
     """A number as the page sends it: ``{"real": 16}`` is 16.0, and 8 stays whole."""
+    if isinstance(value, list):
+        return tuple([real(one) for one in value])
     return float(value["real"]) if isinstance(value, dict) else value
 
 
 def options_of(asked):
-    """Options as the command line has them; hours in use raise the price of an hour."""
-    options = questions.OPTIONS | {name: real(value) for name, value in asked["options"].items()}
-    price, hours = asked.get("price"), asked.get("hours", 24)
-    if price is None and hours != 24:
-        price = HERE.price(HERE.system(asked.get("system") or asked["systems"][0]).name)
-    if price is not None:
-        options["prices"] = (float(price) * 24 / hours,)
-    return options
+    """Options as the command line has them."""
+    return questions.OPTIONS | {name: real(value) for name, value in asked["options"].items()}
 
 
 def answered(asked):
@@ -135,14 +133,21 @@ def answered(asked):
     for name, content in (asked.get("files") or {}).items():
         HELD[name] = content
     if asked["what"] == "run":
-        return {"answer": questions.run(**{name: real(value) for name, value in asked["given"].items()})}
+        answer = training_run.answer(HERE, **{name: real(value) for name, value in asked["options"].items()})
+        workings = training_run.workings(answer)
+        return {
+            "answer": answer,
+            "said": training_run.said(answer),
+            "workings": workings,
+            "told": training_run.told(answer),
+        }
     if asked["what"] == "ranked":
         return {"answer": offers.ranked(asked["rows"])}
     options = options_of(asked)
     if asked["what"] == "candidate":
         questions.goals(options)
-        price = options["prices"][0] if options["prices"] else None
-        return {"answer": questions.candidate(asked["model"], asked["system"], HERE, options, price, True)}
+        price = questions.asked_price(options["prices"], 0, 1)
+        return {"answer": questions.candidate(asked["model"], asked["system"], HERE, options, price, asked["every"])}
     systems = tuple(asked["systems"])
     answer = questions.service(asked["model"], systems, HERE, **options)
     if "rows" in answer:
@@ -164,9 +169,12 @@ def curve(asked):
     return points
 
 
-def ask(text):
-    asked = json.loads(text)
+def ask(question):
+    """The answer as JSON; None where the rooms that it needs have to be fetched first."""
+    asked = of_page(question)
     try:
         return json.dumps({"answer": curve(asked)} if asked["what"] == "curve" else answered(asked))
     except ValueError as error:
         return json.dumps({"error": str(error)})
+    except ImportError:
+        return None

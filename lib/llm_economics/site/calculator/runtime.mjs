@@ -16,7 +16,7 @@ function translated(pattern, given) {
   return [text, asked];
 }
 
-function helpers() {
+function helpers(known) {
   const patterns = [];
   let held = "", wide = false;
   const unit = (at) => (wide ? [...held].slice(0, at).join("").length : at);
@@ -30,6 +30,10 @@ function helpers() {
     title: (s) => s.toLowerCase().replace(/\p{L}+/gu, (w) => w[0].toUpperCase() + w.slice(1)),
     words: (s) => s.trim().split(/[\s\x1c-\x1f\x85]+/u).join("\n"),
     quoted: (s) => JSON.stringify(s),
+    is_list: (value) => Array.isArray(value),
+    names: (value) => Object.keys(value),
+    look: (table, key) => (Object.hasOwn(known[table], key) ? known[table][key] : null),
+    keys: (table) => Object.keys(known[table]),
     compile: (pattern, given) => {
       try {
         const [text, asked] = translated(pattern, given);
@@ -62,19 +66,39 @@ function helpers() {
   };
 }
 
-/** MicroPython with these files (path to text) in its store. */
-export async function started(loadMicroPython, url, files) {
-  const python = await loadMicroPython({ url, heapsize: 48 * 1024 * 1024, pystack: 64 * 1024, stdout: console.log, linebuffer: true });
-  python.registerJsModule("page", helpers());
-  const made = new Set();
+/** Put files (path to text) into MicroPython's store. */
+function add(python, files) {
   for (const [path, text] of Object.entries(files)) {
-    const parts = `/lib/${path}`.split("/");
-    for (let i = 2; i < parts.length; i++) {
-      const folder = parts.slice(0, i).join("/");
-      if (!made.has(folder)) python.FS.mkdir(folder);
-      made.add(folder);
-    }
+    const folder = `/lib/${path}`.split("/").slice(0, -1).join("/");
+    if (!python.FS.analyzePath(folder).exists) python.FS.mkdirTree(folder);
     python.FS.writeFile(`/lib/${path}`, text);
   }
-  return python;
+}
+
+/** Whole numbers cross over as 32 bits: larger ones go as text. */
+const wide = (_, value) => (Number.isInteger(value) && Math.abs(value) >= 2 ** 30 ? { digits: BigInt(value).toString() } : value);
+
+/** What answers questions: `rooms` are the files of a first answer and the catalog's tables, `more` fetches the rest. */
+export async function started(loadMicroPython, url, rooms, more) {
+  const python = await loadMicroPython({ url, heapsize: 48 * 1024 * 1024, pystack: 64 * 1024, stdout: console.log, linebuffer: true });
+  const { files, known } = await rooms;
+  python.registerJsModule("page", helpers(known));
+  add(python, files);
+  python.runPython("import asking");
+  const answer = python.globals.get("asking").ask;
+  let rest = null;
+  const all = () => (rest = rest || more().then((found) => add(python, found)));
+  return {
+    python,
+    all,
+    ask: async (question) => {
+      const asked = JSON.parse(JSON.stringify(question), wide); // leaves out what is not given
+      let found = answer(asked);
+      if (found === null) {
+        await all();
+        found = answer(asked);
+      }
+      return JSON.parse(found);
+    },
+  };
 }

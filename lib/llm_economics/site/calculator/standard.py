@@ -143,6 +143,44 @@ def pairs(items):
     return OrderedDict(items)
 
 
+class Shelf:
+    """A table of tables that were packed, each of which is unpacked when it is asked for."""
+
+    def __init__(self, items):
+        self.packed, self.kept = OrderedDict(items), {}
+
+    def __contains__(self, key):
+        return key in self.packed
+
+    def __iter__(self):
+        return iter(self.packed)
+
+    def __len__(self):
+        return len(self.packed)
+
+    def __getitem__(self, key):
+        if key not in self.kept:
+            self.kept[key] = unpacked(self.packed[key])
+        return self.kept[key]
+
+    def get(self, key, usual=None):
+        return self[key] if key in self.packed else usual
+
+    def keys(self):
+        return self.packed.keys()
+
+    def values(self):
+        return [self[key] for key in self.packed]
+
+    def items(self):
+        return [(key, self[key]) for key in self.packed]
+
+
+def unpacked(source):
+    """What the build wrote down of data; nothing of a reader's comes here."""
+    return eval(source, {"p": pairs, "s": Shelf})
+
+
 def merged(*parts):
     found = OrderedDict()
     for part in parts:

@@ -2,16 +2,13 @@
 import { loadMicroPython } from "./micropython/micropython.mjs";
 import { started } from "./runtime.mjs";
 
-const ready = (async () => {
-  const files = await (await fetch(new URL("rooms.json", import.meta.url))).json();
-  const python = await started(loadMicroPython, new URL("micropython/micropython.wasm", import.meta.url).href, files);
-  python.runPython("from asking import ask");
-  return python.globals.get("ask");
-})();
+const near = (name) => new URL(name, import.meta.url);
+const got = async (name) => (await fetch(near(name))).json();
+const ready = started(loadMicroPython, near("micropython/micropython.wasm").href, got("rooms.json"), () => got("more.json"));
 
 onmessage = async ({ data: [id, question] }) => {
   try {
-    postMessage([id, JSON.parse((await ready)(JSON.stringify(question)))]);
+    postMessage([id, await (await ready).ask(question)]);
   } catch (error) {
     postMessage([id, { error: "The calculator could not answer: " + String(error.message || error).trim().split("\n").pop() }]);
   }

@@ -7,8 +7,12 @@
     "#008f68": "#35b98f", "#b5579b": "#dc8fc8", "#8a6d1d": "#c9a64f", "#707070": "#a3a3a3" };
   const drawn = new Set();
 
-  // Long titles of axes in lines that fit the figure.
+  // Long titles of axes in lines that fit the figure; a logarithmic one keeps some numbers on a phone.
   function wrapTitles(view, letters) {
+    const across = view.encoding && view.encoding.x;
+    if (narrow.matches && across && across.axis !== null && across.scale && across.scale.type === "log") {
+      across.axis = Object.assign({}, across.axis, { tickCount: 8 });
+    }
     for (const axis of ["x", "y"].map((name) => view.encoding && view.encoding[name])) {
       if (!axis || typeof axis.title !== "string") { continue; }
       axis.title = axis.title.split(" ").reduce(function (lines, word) {
@@ -25,7 +29,10 @@
     if (root.dataset.theme === "dark") {
       for (const light of Object.keys(DARK)) { text = text.replaceAll(light, DARK[light]); }
     }
+    const { columns, axisY, phone } = source.usermeta;
+    if (narrow.matches) { phone.forEach(([wide, small]) => { text = text.replaceAll(wide, small); }); }
     const spec = JSON.parse(text);
+    delete spec.usermeta;
     const config = spec.config = spec.config || {};
     config.background = "transparent";
     config.font = getComputedStyle(document.body).fontFamily;
@@ -36,9 +43,9 @@
     }
     wrapTitles(spec, width / (narrow.matches ? 8 : 9));
     if (narrow.matches) {
-      const series = [...new Set(Object.values(spec.datasets || {}).flat().flatMap((row) => Object.values(row)).filter((v) => typeof v === "string"))];
-      config.legend = Object.assign({}, config.legend, { columns: Math.max(0, ...series.map((name) => name.length)) < 24 ? 2 : 1, labelLimit: width - 30 });
-      config.axis = Object.assign({}, config.axis, { labelLimit: 130 });
+      config.legend = Object.assign({}, config.legend, { columns, labelLimit: width - 40 }, "titleY" in axisY ? { offset: 40 } : {});
+      config.axisY = Object.assign({}, config.axisY, axisY);
+      config.axis = Object.assign({}, config.axis, { labelLimit: 150 });
       config.axisX = Object.assign({}, config.axisX, { tickCount: 4, labelOverlap: true, titleAnchor: "end" });
     }
     return spec;

@@ -51,7 +51,12 @@
   function sidebar(button, bar, dialog, wide) {
     if (!button || !bar || !dialog) { return; }
     button.addEventListener("click", function () {
-      if (wide && matchMedia("(min-width: 992px)").matches) { bar.classList.toggle("pst-sidebar-hidden"); return; }
+      if (wide && matchMedia("(min-width: 992px)").matches) {
+        const shown = getComputedStyle(bar).display !== "none";
+        bar.classList.toggle("pst-sidebar-hidden", shown);
+        bar.classList.toggle("is-asked-for", !shown);
+        return;
+      }
       dialog.append(...bar.childNodes);
       for (const kind of [...bar.classList]) { dialog.classList.add(kind); }
       dialog.showModal();
@@ -173,6 +178,9 @@
       if (asks === link && text) { say(link, [["span", text]]); }
     };
     for (const kind of ["mouseenter", "focus"]) { link.addEventListener(kind, tell); }
+    let first = false; // a finger asks first, and follows the link with a second touch
+    link.addEventListener("pointerdown", (event) => { first = event.pointerType === "touch" && asks !== link; });
+    link.addEventListener("click", (event) => { if (first) { event.preventDefault(); tell(); } });
     for (const kind of ["mouseleave", "blur"]) { link.addEventListener(kind, quiet); }
   }
 

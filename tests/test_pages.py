@@ -1,0 +1,127 @@
+"""Each page as a reader meets it, by day, by night, on a phone and on paper."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from visiting import PAGES, Visit, painted
+
+every_page = pytest.mark.parametrize("page", PAGES)
+
+
+def move_sliders(tab):
+    """Each handle changes value, read-out, title, address and drawing, and stays when the page turns dark."""
+    for chart in tab.query_selector_all(".book-chart:has(.book-chart-readout)"):
+        part = functools.partial(tab.evaluate, "([c, what]) => c.querySelector(what).textContent")
+        said = {what: part([chart, f".book-chart-{what}"]) for what in ("readout", "title", "value")}
+        assert all(text.strip() for text in said.values())
+        marks = chart.query_selector(".vega-embed svg").inner_html()
+        handle = chart.query_selector("input")
+        handle.press("Home" if handle.input_value() != "0" else "End")
+        tab.wait_for_function(
+            "([c, before]) => c.querySelector('.vega-embed svg').innerHTML !== before", arg=[chart, marks]
+        )
+        after = {what: part([chart, f".book-chart-{what}"]) for what in said}
+        assert after["value"] != said["value"] and after["title"] != said["title"]
+        assert tab.evaluate(
+            "(c) => new URLSearchParams(location.search).get(c.state.key) === String(c.state.values[c.state.place])",
+            chart,
+        )
+        ready = chart.get_attribute("data-ready")
+        tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+        tab.wait_for_function("([c, n]) => c.dataset.ready !== n", arg=[chart, ready])
+        assert {what: part([chart, f".book-chart-{what}"]) for what in said} == after
+        assert tab.evaluate("(c) => c.view.signal(c.state.name) === c.state.values[c.state.place]", chart)
+        tab.evaluate("document.documentElement.dataset.theme = 'light'")
+        tab.evaluate("(c) => c.queue", chart)
+        chart.query_selector(".book-chart-reset").click()
+        assert {what: part([chart, f".book-chart-{what}"]) for what in said} == said
+    assert "?" not in tab.url
+
+
+CODE_IN_EVERY_MODE = "chapters/llama3-cluster-sizing"
+
+
+def complaints(tab, mode: str) -> list[str]:
+    """What axe finds wrong, a line for each rule; by night by its rules of colour, since all else is the same."""
+    options = {"resultTypes": ["violations"]} | ({"runOnly": ["cat.color"]} if mode == "dark" else {})
+    found = Axe().run(tab, options=options).response["violations"]
+    return [f"{rule['id']} ({len(rule['nodes'])}×): {rule['help']}: {rule['nodes'][0]['html'][:300]}" for rule in found]
+
+
+def meet(contexts, address, page, mode):
+    """A page with every figure drawn: whole, without a complaint, and with nothing from elsewhere."""
+    with Visit(contexts[mode], address, page) as visit:
+        tab = visit.draw()
+        if mode == "light":
+            move_sliders(tab)
+        assert visit.outside == []
+        assert visit.errors == []
+        assert tab.evaluate("document.documentElement.dataset.theme") == ("dark" if mode == "dark" else "light")
+        charts = tab.evaluate(
+            "[...document.querySelectorAll('.book-chart')].map((c) => [c.dataset.error, c.querySelectorAll("
+            "'.book-chart-view svg [role=graphics-symbol]').length > 2 "
+            "&& c.querySelector('.vega-embed svg').clientWidth > 200])"
+        )
+        assert charts == [[None, True]] * len(charts)
+        wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide[0] <= wide[1], "the page scrolls sideways"
+        ends = tab.evaluate(
+            "['head', 'figure', 'do'].map((part) => [...document.querySelectorAll('.opening-' + part)]"
+            ".map((e) => (e.getBoundingClientRect().bottom + scrollY) / innerHeight)).flat()"
+        )
+        assert len(ends) in (0, 3) and max(ends, default=0) <= 1.5, "the opening is longer than a screen and a half"
+        share = tab.evaluate(
+            "[...document.querySelectorAll('.ledger')].reduce((sum, e) => sum + e.getBoundingClientRect().height, 0)"
+            " / document.querySelector('.bd-article').getBoundingClientRect().height"
+        )
+        assert share < 0.2, "the ledger takes a fifth of the page"
+        if page == CODE_IN_EVERY_MODE:
+            tab.click(".code-switch")
+            tab.locator(".book-code pre").first.wait_for()
+        assert complaints(tab, mode) == []
+
+
+# A class each, since workers take them one by one
+
+
+class TestByDay:
+    @every_page
+    def test_page(self, contexts, address, page):
+        meet(contexts, address, page, "light")
+
+
+class TestByNight:
+    @every_page
+    def test_page(self, contexts, address, page):
+        meet(contexts, address, page, "dark")
+
+
+class TestOnAPhone:
+    @every_page
+    def test_page(self, contexts, address, page):
+        meet(contexts, address, page, "phone")
+
+    @every_page
+    def test_nothing_scrolls_sideways_on_a_phone(self, contexts, address, page):
+        with Visit(contexts["phone"], address, page) as visit:
+            visit.tab.wait_for_timeout(100)
+            wide = visit.tab.evaluate(
+                "[...document.querySelectorAll('.bd-article *')].filter((e) => e.scrollWidth > e.clientWidth + 1"
+                " && /auto|scroll/.test(getComputedStyle(e).overflowX)).map((e) => e.outerHTML.slice(0, 200))"
+            )
+            assert wide == []
+
+
+class TestOnPaper:
+    @every_page
+    def test_every_figure_is_on_paper(self, contexts, address, page):
+        with Visit(contexts["light"], address, page) as visit:
+            figures = visit.tab.locator(".book-chart").count()
+            if not figures:
+                return
+            whole = painted(visit.tab.pdf(format="A4"))
+            visit.tab.add_style_tag(content=".book-chart img { visibility: hidden }")
+            assert whole - painted(visit.tab.pdf(format="A4")) >= 15 * figures
