@@ -1,6 +1,8 @@
 """What people who size servers reported: each case gives the answer that an engine gives, through the command line."""
 
 import json
+import random
+from collections import Counter
 
 import configurations
 import pytest
@@ -247,3 +249,39 @@ def test_positions_by_rotation_are_a_note(own):
     assert not answer("model", own, "--context", 4096)["notes"]
     case = ["--system", "H100", "--input", 8192, "--output", 1024]
     assert "max_position_embeddings = 4,096" in answer("frontier", own, *case)["notes"][0]
+
+
+# One answer -----------------------------------------------------------------------------------------------------------
+
+
+def test_three_commands_agree_on_what_fits():
+    """Thirty deployments by lot: what holds by ``model`` does so by ``service``, and ``frontier`` finds a way."""
+    lots, seen = random.Random(17), Counter()
+    models = (
+        "Llama 3 8B",
+        "Llama 3 70B",
+        "Qwen3-32B",
+        "Qwen3-235B-A22B",
+        "DeepSeek-V3",
+        "Mixtral 8x7B",
+        "gpt-oss-120b",
+    )
+    systems = ("H100", "H200", "A100 80GB", "A100 40GB", "B200", "MI300X", "L40S")
+    while seen.total() < 30:
+        name, system, count = lots.choice(models), lots.choice(systems), lots.choice((1, 2, 4, 8))
+        weights, context = lots.choice(("bf16", "fp8", "int4")), lots.choice((512, 4096, 32768, 131072))
+        on = ["--system", system, "--accelerators", count]
+        first = run("model", name, *on, "--precision", weights, "--context", context)
+        if first.exit_code:
+            assert "is not allowed" in first.output and "divide" in first.output  # no split over so many
+            continue
+        by_model = json.loads(first.stdout)
+        formats = ["--weights", weights, "--kv", "bf16", "--input", context - 1, "--output", 1]
+        by_search = run("frontier", name, *on, *formats, "--colocated").exit_code == 0
+        by_service = answer("service", name, *on, *formats, "--tensor", count, "--concurrency", 1)["fits"]
+        case = (name, system, count, weights, context)
+        assert by_service == by_model["fits"], case
+        assert by_search or not by_model["fits"], case
+        assert by_model["fits"] == (by_model["cache_tokens"] >= context), case
+        seen[by_model["fits"]] += 1
+    assert min(seen.values()) > 5

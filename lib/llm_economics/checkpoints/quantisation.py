@@ -850,7 +850,7 @@ _MLX = {"affine": (64, 4), "mxfp4": (32, 4), "nvfp4": (16, 4), "mxfp8": (32, 8)}
 
 
 def _is_module(path: str) -> Callable[[str, str], bool]:
-    """Whether a module is the one that MLX calls ``path``: experts are one there, and all hangs below a model."""
+    """Whether a module is the one that MLX calls ``path``, where experts are one and everything hangs below a model."""
     wanted = _plain_path(path)
     return lambda name, kind: _plain_path(name) == wanted
 

@@ -269,6 +269,8 @@ def _names_no_module(declaration: Declaration) -> bool:
     """Whether nothing in a declaration can tell one layer from another: neither a list of words nor an object in it."""
     if not declaration.formats:
         return True
+    if declaration.tables and "layers." in declaration.words:  # MLX leaves out a module by its name alone
+        return False
     return bool(declaration.words) and not any(sign in declaration.words[1:] for sign in ('["', "{"))
 
 
@@ -399,7 +401,8 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
 # Expressions are compiled when the first table of weights is read.
 _AUXILIARY = (
     r"[._](?:weight_scale_inv|weight_scale_2|weight_scale|scale_inv|scales?|biases|weight_global_scale|"
-    r"input_global_scale|input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|weight_g_idx|g_idx|qzeros|"
+    r"input_global_scale|input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|"
+    r"weight_g_idx|g_idx|qzeros|"
     r"SCB|weight_format|activation_scale|pre_quant_scale|absmax|quant_map|nested_absmax|nested_quant_map|"
     r"quant_state\.bitsandbytes__\w+)$"
 )

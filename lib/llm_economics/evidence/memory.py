@@ -8,7 +8,8 @@ command line or the defaults of its version have it. :func:`fitted` finds the ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llm_economics.formulas import memory
@@ -96,7 +97,8 @@ class _Log:
         return self.fills - self.weights - self.own(using) - max(self.activations, using.sampling * self.sampled)
 
 
-def _logs() -> list[_Log]:
+@cache
+def _logs() -> tuple[_Log, ...]:
     from llm_economics import facts
     from llm_economics.facts.models import Precisions
 
@@ -124,8 +126,8 @@ def _logs() -> list[_Log]:
         )
         tokens = case["kv_tokens"]
         held = tokens / copies * log.each if tokens is not None else case["cache_gib"] * 2**30
-        found.append(_Log(**(vars(log) | {"cache_bytes": held})))
-    return found
+        found.append(replace(log, cache_bytes=held))
+    return tuple(found)
 
 
 def fitted(without: str | None = None) -> Constants:
