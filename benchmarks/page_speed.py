@@ -2,8 +2,8 @@
 
     make book && python benchmarks/page_speed.py [RUNS] [PAGE.html...]
 
-The table is printed as it grows, and stands in ``benchmarks/page_speed.md`` (rows as data in ``page_speed.json``) once
-all pages were asked for.
+The table is printed as it grows; where all pages are asked for, it also grows in ``benchmarks/page_speed.md`` (rows as
+data in ``page_speed.json``).
 
 Lighthouse from npm, mobile preset, on a server with gzip; of each page the medians of RUNS runs (5) on a machine that
 is quiet enough (benchmarkIndex of at least 1,000). kB is what a page transfers before anybody touches it. The two pages
@@ -74,8 +74,8 @@ def main(runs: str = "5", *asked: str) -> None:
                 row = json.loads(line)
                 rows.append(row)
                 print(f"{row['page']:44s}" + "".join(f"{row.get(column, '-'):>16}" for column in COLUMNS), flush=True)
-    if not asked:
-        keep(rows)
+                if not asked:
+                    keep(rows)
 
 
 def keep(rows: list[dict[str, Any]]) -> None:

@@ -388,6 +388,15 @@ def test_a_key_that_stands_twice_is_refused():
         ("zaya", {"num_experts_per_tok": 3}, "num_experts_per_tok = 3 is not allowed: it must be 1"),
         ("qwen2_moe", {"num_key_value_heads": None}, "num_key_value_heads = None is not allowed"),
         ("llama4_text", {"interleave_moe_layer_step": 0}, "interleave_moe_layer_step = 0 is not allowed"),
+        ("hunyuan_v1_dense", {"head_dim": None}, "head_dim = None is not allowed"),
+        ("nemotron", {"num_key_value_heads": None}, "num_key_value_heads = None is not allowed"),
+        ("lfm2_moe", {"layer_types": None}, "layer_types = None is not allowed"),
+        ("axk2", {"n_group": 1, "topk_group": 3}, "n_group = 1 is not allowed: it must divide"),
+        ("internlm3", {"mlp_bias": True}, "attention_bias = False is not allowed: mlp_bias says otherwise"),
+        ("glm5_next_text", {"index_topk": 20}, "index_topk = 20 is not allowed: it must be a multiple"),
+        ("gemma4_text", {"num_hidden_layers": 6, "num_kv_shared_layers": 2}, "num_kv_shared_layers = 2 is not allowed"),
+        ("zamba", {"num_hidden_layers": 4}, "layers_block_type = 'one hybrid' is not allowed"),
+        ("qwen2_vl_text", {"hidden_size": 4100}, "hidden_size = 4100 is not allowed: it must be a multiple"),
     ],
 )
 def test_what_the_class_refuses_between_fields_is_refused(model_type, fields, says):

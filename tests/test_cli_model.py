@@ -284,3 +284,21 @@ def test_weights_have_whole_bytes(tmp_path):
         assert answer["weight_bytes"]["int4"] == (answer["total_parameters"] + 1) // 2
         assert all(type(size) is int for size in answer["weight_bytes"].values())
     assert totals == {0, 1}
+
+
+def test_the_first_answer_loads_little(tmp_path):
+    """What takes long to load is not asked for: the files of the book are read as they were validated."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "deepseek_v32"}), encoding="utf-8")
+    code = (
+        "import sys; from click.testing import CliRunner; before = set(sys.modules)\n"
+        "from llm_economics.cli import main\n"
+        f"assert CliRunner().invoke(main, ['model', {str(path)!r}, '--json']).exit_code == 0\n"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before} & set(sys.argv[1].split())))\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('llm_economics.facts.')))"
+    )
+    slow = "numpy pandas pydantic pint yaml dataclasses hashlib tempfile statistics fractions difflib zipfile random"
+    done = subprocess.run([sys.executable, "-c", code, slow], capture_output=True, text=True, check=True)
+    found, rooms = done.stdout.splitlines()
+    assert found == ""
+    assert rooms == " ".join(f"llm_economics.facts.{room}" for room in ("checked", "chips", "models", "store"))

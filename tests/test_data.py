@@ -1,7 +1,9 @@
 """The facts in data/: each row is valid, no value changes unseen, and rows that imply each other agree."""
 
 import hashlib
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,8 @@ import pandas as pd
 import pytest
 
 from llm_economics import facts
-from llm_economics.facts import DATA, FILES, load
-from llm_economics.facts.store import with_tables
+from llm_economics.facts import DATA, FILES, checked, load
+from llm_economics.facts.store import checked_files, with_tables
 
 SUMS = Path(__file__).with_name("data.sha256")
 RENEW = "if the change is meant: cd data && sha256sum *.csv > ../tests/data.sha256"
@@ -33,6 +35,21 @@ def test_every_row_is_valid_and_every_file_is_plain(name):
     assert content.count(b"\n") == len(frame) + 1
     if name not in ("claims", "bounds"):
         assert frame[["source_url", "date", "confidence"]].ne("").all(axis=None)
+
+
+def test_what_was_validated_is_read_alike_and_read_so_only_as_it_was(tmp_path):
+    """Every row of every file is validated here, by today's rules; readers read the same without that."""
+    stored = json.loads(checked.PLACE.read_bytes())
+    assert stored == checked_files(), "python -m llm_economics.facts.store"
+    shutil.copytree(DATA, tmp_path / "data")
+    assert checked.table("hardware", tmp_path / "data") == checked.table("hardware", DATA) is not None
+    path = tmp_path / "data" / "hardware.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",3.35,", ",3.36,", 1), encoding="utf-8")
+    assert checked.table("hardware", tmp_path / "data") is None
+    (tmp_path / "data" / "bounds.csv").write_text("", encoding="utf-8")
+    checked._stored.cache_clear()
+    assert checked.table("systems", tmp_path / "data") is None  # held against other rules
+    checked._stored.cache_clear()
 
 
 def recorded_sums() -> dict[str, str]:

@@ -159,6 +159,10 @@ UNSEEN_STATE = {  # share of ``state_flops`` that is no matrix product in the cl
     "olmo_hybrid": 1,
     "kimi_linear": 1,
     "bailing_hybrid": 1,
+    "mamba": 0,
+    "jamba": 0,
+    "inkling_text": 0,
+    "mamba2": 0.5,
     "bamba": 0.5,
     "nemotron_h": 0.5,
     "zamba2": 0.5,
@@ -166,8 +170,8 @@ UNSEEN_STATE = {  # share of ``state_flops`` that is no matrix product in the cl
     "minimax": 0,
     "xlstm": 0,
 }
-IN_CHUNKS = {*UNSEEN_STATE, "mamba2"}
-"""Classes that read a prompt in chunks, with more products than token after token; Mamba-2 even one token."""
+IN_CHUNKS = set(UNSEEN_STATE)
+"""Classes that read a prompt in chunks, with more products than token after token."""
 STREAMS = {"deepseek_v4"}
 
 

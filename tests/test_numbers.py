@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from docutils import nodes
 
+from llm_economics import facts
 from llm_economics.book import tracing
 from llm_economics.site import numbers
 
@@ -97,3 +98,12 @@ def test_every_chapter_can_be_read(path):
         if "application/vnd.llm-economics.result+json" in output.get("data", {})
     ]
     assert [name for name in names if not numbers.note(chapter, name, 1.0, "", "").get("formula")] == []
+
+
+def test_a_source_is_told_with_date_and_confidence():
+    """By its title or else its address; a shorter name finds its row, and of several rows the table tells how sure."""
+    told = numbers._source("hardware", "A100 40GB")
+    row = facts.load("hardware").set_index("chip").loc["A100 SXM 40GB"]
+    assert told == f"A100 40GB: {row.source_title or row.source_url}, {row.date}, {row.confidence}"
+    assert numbers._source("hardware", "H100") == "data/hardware.csv (primary, secondary)"
+    assert numbers._source("nothing", "at all") == "data/nothing.csv"

@@ -304,6 +304,7 @@ def test_sixteen_bit_steps_stay_where_they_were():
         ("Qwen3-235B-A22B-Thinking-2507", "Qwen3-235B-A22B"),
         ("Kimi-K2-Thinking", "Kimi-K2"),
         ("minimaxm2.5", "MiniMax-M2.5"),
+        ("dsv4flash", "DeepSeek-V4-Flash"),
     ],
 )
 def test_models_are_known_by_the_names_of_benchmarks(written, known):
@@ -358,6 +359,8 @@ def test_a_row_of_inferencex_as_it_is_written():
         ("w4a8_mxfp4_mxfp8", "fp4"),
         ("w4afp8", "int4"),
         ("fp8_block", "fp8"),
+        ("float8_e4m3fn", "fp8"),
+        ("W4A8", "int4"),
         ("", ""),
     ],
 )
@@ -382,7 +385,15 @@ ROW = {
         ({}, (8, 1, 1)),
         ({"config": "tp8 ep8"}, (8, 1, 8)),
         ({"config": "tp8 ep8 dpattn"}, (1, 8, 8)),
-        ({"config": "TP8/EP8, DP-attention"}, (8, 1, 8)),
+        ({"config": "TP8/EP8, DP-attention"}, (1, 8, 8)),
+        ({"config": "DEP8"}, (1, 8, 8)),
+        ({"config": "tep8"}, (8, 1, 8)),
+        ({"config": "tp4 dp2"}, (4, 2, 1)),
+        ({"config": "dp2"}, (4, 2, 1)),
+        ({"dp": "8"}, (1, 8, 1)),
+        ({"tp": "8", "dp-attention": "true"}, (1, 8, 8)),
+        ({"TP": "8", "EP": "8", "DP-Attn": "True"}, (1, 8, 8)),
+        ({"n_acc": "", "decode_tp": "4", "decode_ep": "4", "decode_dp_attention": "true"}, (1, 4, 4)),
         ({"tp": "4", "ep": "4"}, (4, 2, 4)),
         ({"tp": "8", "ep": "1", "dp_attention": "True"}, (1, 8, 8)),
         ({"config": "tp64 ep8"}, (8, 1, 8)),
@@ -409,6 +420,8 @@ def test_layouts_are_read(change, layout):
         ({"concurrency": "-3"}, "concurrency = '-3' is not allowed"),
         ({"concurrency": "nan"}, "concurrency is missing"),
         ({"n_acc": "", "config": ""}, "n_acc is missing"),
+        ({"n_acc": "3.5"}, "n_acc = '3.5' is not allowed: it must be a whole number"),
+        ({"cached_share": "2"}, "cached_share = '2' is not allowed"),
         ({"scenario": "disagg"}, "scenario = 'disagg' is not allowed"),
     ],
 )
@@ -417,6 +430,34 @@ def test_a_row_that_cannot_be_answered_says_why(change, why):
     assert found["why_not"].startswith(why) and "\n" not in found["why_not"]
     assert found["forecast_ms"] is None and found["ratio"] is None
     assert {name: found[name] for name in ROW} == ROW | {n: v for n, v in change.items() if n in ROW}
+
+
+def test_lengths_are_read_in_thousands_and_auto_is_what_is_published():
+    plain, short = (deployments.asked(ROW | change) for change in ({}, {"isl": "1k", "precision": "auto"}))
+    assert plain == short
+
+
+def test_what_does_not_fit_is_told_and_timed_with_all_users():
+    """671 GB beside 640: as if memory were there, and not one user at a time."""
+    roomy, tight = answers.answer([ROW, ROW | {"hardware": "h100"}])
+    assert roomy["fits"] and not tight["fits"]
+    assert roomy["forecast_ms"] < tight["forecast_ms"] < 2 * roomy["forecast_ms"]
+    assert tight["forecast_ttft_ms"] < 2 * roomy["forecast_ttft_ms"]
+
+
+@pytest.mark.parametrize("name", ["H100", "B300", "GB300", "MI325X", "MI355X", "RTX PRO 6000"])
+@pytest.mark.parametrize("layout", [(8, 1, 1), (8, 1, 8), (1, 8, 8), (4, 2, 8)], ids=str)
+def test_more_users_wait_longer_and_get_more_done(name, layout):
+    """Up to 4,096 users and prompts of 100,000 tokens, in every format, also where no service was measured."""
+    users, system = np.array([1.0, 2, 3, 8, 32, 128, 256, 512, 1024, 4096]), facts.system(name, 8)
+    for model in ("DeepSeek-R1", "Kimi-K2.5", "gpt-oss-120b", "GLM-5"):
+        for weights, prompt in (("bf16", 1024.0), ("fp8", 100_000.0), ("fp4", 8192.0), ("int4", 128.0)):
+            found = services.forecast(
+                deployments.served(model), system, users, prompt, 1024.0, deployments.split(*layout), weights=weights
+            )
+            assert (np.diff(found.tpot_s) >= 0).all() and (np.diff(found.ttft_s) >= 0).all()
+            assert (np.diff(found.requests_per_s) >= -1e-9).all()
+            assert (found.tpot_s >= found.tpot_floor_s).all() and (found.ttft_s >= found.ttft_floor_s).all()
 
 
 def test_answers_keep_columns_and_order():

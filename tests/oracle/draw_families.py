@@ -1,8 +1,10 @@
 """Draw random odd shapes of every family and ask ``transformers`` for parameters and caches; print what differs.
 
 Each shape starts from a random row of ``families_oracle.json``: sizes move, switches flip, lists of layers are drawn
-anew. What the class cannot build, or what the book refuses, is left out. With a number of shapes for each family as
-argument; one shape of each that agrees is written to ``families_drawn.json``. Run it as the README beside it says.
+anew, and fields that may are nothing: null, or no shared expert, no dense layer, no table. What the class cannot
+build, or what the book refuses, is left out; what the class refuses and the book counts is printed. With a number of
+shapes for each family as argument, and perhaps a word that makes a lot of its own. Of the usual lot one shape of each
+family that agrees goes to ``families_drawn.json``; what stands there of other lots stays. Run it as the README says.
 """
 
 from __future__ import annotations
@@ -29,12 +31,14 @@ EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_expe
 CHOSEN = ("num_experts_per_tok", "moe_topk", "moe_k", "top_k_experts", "moe_top_k", "num_experts_per_token")
 OWN_ACTIVE = ("dbrx", "jetmoe", "longcat_flash")  # fields inside others, experts in attention, weights never read
 OWN_CACHE = ("deepseek_v4", "dots3_note_text", "falcon", "xlstm")  # kept in ways of their own
+NOTHING = ("n_shared_experts", "num_shared_experts", "shared_intermediate_size", "first_k_dense_replace")
+NOTHING += ("num_dense_layers", "num_kv_shared_layers", "hidden_size_per_layer_input", "num_nextn_predict_layers")
 FIXED = ("max_position", "n_positions", "n_ctx", "rope", "eps", "token", "std", "clip", "chunk")
 
 
-def drawn(row: dict, defaults: dict, rng: random.Random) -> dict:
+def drawn(row: dict, fields: Fields, rng: random.Random, lot: str) -> dict:
     """A row's configuration with other sizes, switches and layers."""
-    found = dict(row)
+    found, defaults = dict(row), fields.defaults
     layers = next((row[k] for k in ("num_hidden_layers", "n_layer", "n_layers", "num_layers") if k in row), 0)
     for key, value in row.items():
         if any(part in key for part in FIXED):
@@ -48,6 +52,15 @@ def drawn(row: dict, defaults: dict, rng: random.Random) -> dict:
     for key, value in defaults.items():
         if isinstance(value, bool) and key not in row and "cache" not in key and rng.random() < 0.2:
             found[key] = not value
+    for key in dict.fromkeys([*defaults, *row]) if lot else ():
+        if any(part in key for part in FIXED):
+            continue
+        if key in NOTHING and rng.random() < 0.3:
+            found[key] = 0
+        elif key in fields.nullable and rng.random() < 0.12:
+            found[key] = None
+        elif type(found.get(key)) is int and rng.random() < 0.15:
+            found[key] = max(1, found[key] + rng.choice((-1, 1, 3)))
     kept = {key: row[key] for key in row if "num_hidden_layers" in key or key in ("n_layer", "n_layers", "num_layers")}
     return found | kept  # lists keep their length
 
@@ -122,17 +135,20 @@ def main() -> None:
     for row in rows:
         if row["source"] == "random" and row["model_type"] in FAMILIES:
             bases.setdefault(row["model_type"], []).append(row["config"])
-    agreed = []
+    agreed, lot = [], " ".join(sys.argv[2:])
     for name, found in bases.items():
         kept = differ = 0
         for number in range(int(sys.argv[1])):
-            rng = random.Random(f"{name} {number}")
-            config = drawn(rng.choice(found), Fields(name, {}, []).defaults, rng)
+            rng = random.Random(f"{lot} {name} {number}".strip())
+            config = drawn(rng.choice(found), Fields(name, {}, []), rng, lot)
             try:
-                theirs, arch = counted(config), read(config).architecture
+                arch = read(config).architecture
             except ParameterError:
                 continue
-            except Exception:  # no model of its class
+            try:
+                theirs = counted(config)
+            except Exception as error:  # no model of its class
+                print(name, "is refused by its class:", json.dumps(config), repr(error)[:200])
                 continue
             if name not in OWN_CACHE and all(r.window is None or r.window < 130 for r in arch.reaches):
                 try:
@@ -147,8 +163,13 @@ def main() -> None:
                 kept = 1
                 agreed.append({"config": config, **theirs})
         print(name, "differ" if differ else "agree", differ, flush=True)
-    text = "[\n" + ",\n".join(map(json.dumps, agreed)) + "\n]\n"
-    (HERE / "families_drawn.json").write_text(text, encoding="utf-8")
+    if lot:
+        return
+    place = HERE / "families_drawn.json"
+    usual = [row["config"] for row in agreed]
+    agreed += [row for row in json.loads(place.read_text(encoding="utf-8")) if row["config"] not in usual]
+    agreed.sort(key=lambda row: row["config"]["model_type"])
+    place.write_text("[\n" + ",\n".join(map(json.dumps, agreed)) + "\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

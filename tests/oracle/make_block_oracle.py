@@ -78,7 +78,8 @@ def counted(config: dict) -> dict[str, int]:
     try:
         with torch.no_grad():
             first = model(input_ids=ids[:, :-1], use_cache=True)
-            name = next((key for key in ("past_key_values", "cache_params", "state") if key in first), "")
+            names = list(first.keys())  # "in first" knows aliases too, and forward drops what it is given by one
+            name = next(key for key in ("past_key_values", "cache", "cache_params", "state") if key in names)
             with FlopCounterMode(display=False) as counter:
                 model(input_ids=ids[:, -1:], use_cache=True, **{name: first[name]})
         found["decode"] = counter.get_total_flops()

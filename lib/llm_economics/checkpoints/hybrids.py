@@ -405,7 +405,7 @@ def zaya(f: Fields) -> Family:
         Weight("self_attn.q_proj", "attention", query, s.hidden),
         Weight("self_attn.k_proj", "attention", key, s.hidden),
         Weight("self_attn.v_proj_current", "attention", key // 2, s.hidden),
-        Weight("self_attn.v_proj_delayed", "attention", key - key // 2, s.hidden),
+        Weight("self_attn.v_proj_delayed", "attention", key // 2, s.hidden),
         Weight("self_attn.o_proj", "attention", s.hidden, query),
         Weight("self_attn.conv_qk_depthwise", "mixers", query + key, first),
         Weight("self_attn.conv_qk_grouped", "mixers", query + key, s.head_dim * second),
@@ -429,7 +429,7 @@ def zaya(f: Fields) -> Family:
         mixer = Listed(
             listed=listed,
             reached=(Reach(kind[0], 2 * key, 2 * key, flops, flops),),
-            kept=(query + key) * (first + second - 2) + key - key // 2,
+            kept=(query + key) * (first + second - 2) + key // 2,
             heads=s.heads,
             kv_heads=s.kv_heads,
         )

@@ -56,7 +56,13 @@ def deepseek(f: Fields, usual: int = 0) -> Family:
     s.width = f.whole("intermediate_size")
     attention = mla(f, s, bias)
     sparse, routed, dense = _mixed(f, s, usual)
-    return model(s, sparse, lambda has: Layer(attention, routed if has else dense))
+    left = () if not dense.bias or f.value("n_shared_experts") != 0 else _bias_of_none(s)
+    return model(s, sparse, lambda has: Layer(attention, routed, extras=left) if has else Layer(attention, dense))
+
+
+def _bias_of_none(s: Sizes) -> tuple[Weight, ...]:
+    """What no shared expert leaves where MLPs have biases: that of a projection from no features at all."""
+    return (vector("mlp.shared_experts.down_proj.bias", "biases", s.hidden),)
 
 
 def dense_latent(f: Fields) -> Family:

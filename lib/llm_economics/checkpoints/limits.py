@@ -34,6 +34,9 @@ def check(f: Fields) -> None:
     for name in NO_NULL.get(f.model_type, "").split():
         if get(name) is None:
             raise refused(name, None, f"{f.model_type} does not take null here")
+    for name in NOT_WRITTEN_NULL.get(f.model_type, "").split():
+        if name in f.given and f.given[name] is None:
+            raise refused(name, None, f"{f.model_type} does not take null here")
     _even(f, get)
     for name, holds, why in RULES.get(f.model_type, ()):
         try:
@@ -80,6 +83,14 @@ NO_NULL = {
     "youtu": "v_head_dim",
 }
 """Fields of which the class says that they may be null, and fails where they are."""
+NOT_WRITTEN_NULL = {
+    "hunyuan_v1_dense": "head_dim",
+    "hunyuan_v1_moe": "head_dim",
+    "hunyuan_vl_text": "head_dim",
+    "lfm2_moe": "layer_types",
+    "nemotron": "num_key_value_heads",
+}
+"""The same of fields that are null by default too: a file that leaves one out is counted by the class's usual rule."""
 
 
 def _causal(*words: Any) -> tuple[str, Callable[[Get], bool], str]:
@@ -97,13 +108,6 @@ def _multiple(name: str, of: str) -> tuple[str, Callable[[Get], bool], str]:
         return not (isinstance(whole, int) and isinstance(part, int) and part) or whole % part == 0
 
     return name, holds, f"it must be a multiple of {of}"
-
-
-def _shares_kinds(get: Get) -> bool:
-    listed, borrow, layers = (get(name) for name in ("layer_types", "num_kv_shared_layers", "num_hidden_layers"))
-    if not isinstance(listed, list) or not borrow or borrow >= layers:
-        return True
-    return set(listed[: layers - borrow]) == set(listed)
 
 
 def _layers_of_dory(get: Get) -> bool:
@@ -124,14 +128,33 @@ _PATTERN = (
     lambda get: get("layer_types") is not None or get("sliding_window_pattern") != 0,
     "it must be at least 1",
 )
-_BORROWS = ("num_kv_shared_layers", _shares_kinds, "each kind of layer needs one that keeps keys and values")
 _LOOP = "n_layers_per_attn_res_block"
 
+
+def _turns_pairs(get: Get) -> bool:
+    size = get("attention_head_dim") or 2 * get("hidden_size") // get("num_attention_heads")
+    return size <= 4 or size % 2 == 0
+
+
+def _turns_within_index(get: Get) -> bool:
+    share = (get("rope_parameters") or {}).get("partial_rotary_factor", 1.0)
+    return int(get("head_dim") * share) <= get("indexer_head_dim")
+
+
+def _in_groups(get: Get) -> bool:
+    groups, chosen = get("n_group"), get("topk_group")
+    if groups is None and chosen is None:
+        return True
+    return 0 < chosen <= groups and get("n_routed_experts") % groups == 0
+
+
 RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
+    "axk2": (("n_group", _in_groups, "it must divide n_routed_experts and be at least topk_group"),),
     "diffllama": (("num_key_value_heads", lambda get: (get("num_key_value_heads") or 2) % 2 == 0,
                    "it must be even"),),
     "dory": (("n_input_layers", _layers_of_dory, "the three kinds of layers must add up to num_hidden_layers"),),
     "dots3_note_text": (
+        ("n_group", _in_groups, "it must divide n_routed_experts and be at least topk_group"),
         ("index_head_dim", lambda get: get("index_head_dim") >= get("qk_rope_head_dim"), "below qk_rope_head_dim"),
         ("n_shared_experts", lambda get: get("n_shared_experts") != 0, "it must be at least 1"),
         ("num_key_value_heads", lambda get: get("num_key_value_heads") in (None, get("num_attention_heads")),
@@ -152,18 +175,28 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
     "gemma": (_causal(None, False),),
     "gemma2": (_causal(None, False),),
     "gemma3_text": (_causal(None, False),),
-    "gemma3n_text": (_BORROWS,),
-    "gemma4_text": (_causal(None, "vision"), _BORROWS),
-    "gemma4_unified_text": (_causal(None, "vision"), _BORROWS),
+    "gemma4_text": (_causal(None, "vision"),),
+    "gemma4_unified_text": (_causal(None, "vision"),),
+    "glm5_next_text": (
+        ("num_key_value_heads", lambda get: get("num_key_value_heads") in (None, get("num_attention_heads")),
+         "it must be num_attention_heads"),
+        _multiple("index_topk", "index_kpool"),
+        ("qk_rope_head_dim", lambda get: get("qk_rope_head_dim") == 0, "its attention has no rotary positions"),
+    ),
     "gpt_neo": (("num_layers", _layers_of_gpt_neo, "attention_types lists another number of layers"),),
     "inkling2_loop_text": (
         ("loop_layer_index_start", lambda get: get("loop_layer_index_start") > 0, "it must be at least 1"),
         _multiple("loop_layer_index_start", _LOOP),
         _multiple("loop_layer_index_end", _LOOP),
     ),
+    "internlm3": (
+        ("attention_bias", lambda get: bool(get("attention_bias")) == bool(get("mlp_bias")), "mlp_bias says otherwise"),
+    ),
     "kolibri1": (("sliding_window", _window_where_it_slides, "layers with a window need one"),),
     "laguna": (
         ("head_dim", lambda get: (get("head_dim") or 2) <= 4 or get("head_dim") % 2 == 0, "it must be even"),
+        ("moe_apply_router_weight_on_input", lambda get: not get("moe_apply_router_weight_on_input"),
+         "it must be false"),
         ("gating", lambda get: get("gating") is None or isinstance(get("gating"), (bool, str)), "it is no number"),
         ("num_attention_heads_per_layer", lambda get: get("num_attention_heads_per_layer") != [], "it is empty"),
     ),
@@ -175,16 +208,20 @@ RULES: dict[str, tuple[tuple[str, Callable[[Get], bool], str], ...]] = {
         ("num_hidden_layers", lambda get: get("layer_types") is not None or get("num_hidden_layers") > 1,
          "it must be at least 2"),
     ),
+    "qwen2_vl_text": (_multiple("hidden_size", "num_attention_heads"),),
+    "qwen2_5_vl_text": (_multiple("hidden_size", "num_attention_heads"),),
     "qwen4_exp_text": (
         ("ple_layer_ids", lambda get: get("ple_layer_ids") is None or isinstance(get("ple_layer_ids"), list),
          "it must be a list"),
         ("hc_count", lambda get: get("hc_count") > 1, "it must be at least 2"),
         _multiple("indexer_budget", "indexer_compress_ratio"),
+        ("indexer_head_dim", _turns_within_index, "it must be as wide as what rotary positions turn of a head"),
         ("indexer_kv_heads", lambda get: get("indexer_kv_heads") == 1, "it must be 1"),
         ("shared_expert_intermediate_size", lambda get: get("shared_expert_intermediate_size") != 0,
          "it must be at least 1"),
     ),
     "zaya": (("num_experts_per_tok", lambda get: get("num_experts_per_tok") in (None, 1), "it must be 1"),),
+    "zamba2": (("attention_head_dim", _turns_pairs, "it must be even: a rotary position turns features in pairs"),),
     "zamba": (
         ("n_mamba_heads", lambda get: get("mamba_expand") * get("hidden_size") % get("n_mamba_heads") == 0,
          "it must divide mamba_expand x hidden_size"),

@@ -154,14 +154,19 @@ def exaone_moe(f: Fields) -> Family:
 
 
 def hy_v3(f: Fields) -> Family:
-    """Norms of queries and keys, the first layer dense, shared experts."""
+    """Norms of queries and keys, the first layer dense, shared experts; for none, one as wide as an MLP."""
+
+    def routed(f: Fields, s: Sizes) -> Experts:
+        found = with_shared(f, "num_experts", "num_shared_experts", shared_bias=f.flag("mlp_bias"))
+        return found if f.value("num_shared_experts") else replace(found, shared_width=f.whole("intermediate_size"))
+
     return decoder(
         f,
         **BIASES,
         mlp_bias="mlp_bias",
         qk_norm="head",
         sparse=partial(after_first, usual=1),
-        expert=lambda f, s: with_shared(f, "num_experts", "num_shared_experts", shared_bias=f.flag("mlp_bias")),
+        expert=routed,
     )
 
 

@@ -32,7 +32,15 @@ def _gemma4_layers(f: Fields) -> tuple[Sizes, list[str], int, int, int]:
     s = base(f)
     words = kinds(f, s.layers, lambda i: SLIDING if (i + 1) % 6 else FULL, (FULL, SLIDING))
     words[-1] = FULL
-    return s, words, f.whole("sliding_window"), f.extra("global_head_dim", 512), f.whole("num_kv_shared_layers", 0)
+    return s, words, f.whole("sliding_window"), f.extra("global_head_dim", 512), _borrowed(f, words)
+
+
+def _borrowed(f: Fields, words: list[str]) -> int:
+    """How many of the last layers borrow keys and values, each of an earlier one of its kind."""
+    borrow = f.whole("num_kv_shared_layers", 0)
+    if 0 < borrow < len(words) and set(words[:-borrow]) != set(words):
+        raise refused("num_kv_shared_layers", borrow, "each kind of layer needs one that keeps keys and values")
+    return borrow
 
 
 def gemma4(f: Fields) -> Family:
@@ -106,8 +114,8 @@ def gemma3n(f: Fields) -> Family:
     biases = both_biases(f)
     words = kinds(f, s.layers, lambda i: FULL if (i + 1) % 5 == 0 else SLIDING, (FULL, SLIDING))
     reach = windows(f, [word == SLIDING for word in words])
-    borrow, streams = f.whole("num_kv_shared_layers", 0), f.whole("altup_num_inputs", 2)
-    rank, per_layer = f.whole("laurel_rank"), f.whole("hidden_size_per_layer_input")
+    borrow, streams = _borrowed(f, words), f.whole("altup_num_inputs", 2)
+    rank, per_layer = f.whole("laurel_rank"), f.whole("hidden_size_per_layer_input", 0)
     extras = (
         *_per_layer_weights(s, per_layer),
         Weight("altup.modality_router", "mlp", streams, s.hidden),

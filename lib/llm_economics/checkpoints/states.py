@@ -151,10 +151,12 @@ def granitemoehybrid(f: Fields) -> Family:
     s = base(f)
     biases, block = both_biases(f), _mamba2(f, s, f.whole("mamba_expand") * s.hidden)
     words = kinds(f, s.layers, lambda _: LINEAR, (FULL, LINEAR))
-    shared = f.whole("shared_intermediate_size")
-    feed_forward: Block = Dense(width=shared)
-    if f.whole("num_local_experts", 0):
-        feed_forward = experts(f, "num_local_experts", s.width, shared_width=shared)
+    routed = f.whole("num_local_experts", 0)
+    shared = f.whole("shared_intermediate_size", 0 if routed else 1)
+    if routed:
+        feed_forward: Block = experts(f, "num_local_experts", s.width, shared_width=shared)
+    else:
+        feed_forward = Dense(width=shared)
     return model(s, words, lambda word: Layer(attention(s, **biases) if word == FULL else block, feed_forward))
 
 
@@ -256,6 +258,8 @@ def zamba(f: Fields) -> Family:
     words = kinds(f, s.layers, usual, (LINEAR, "hybrid"), "layers_block_type")
     attend = _wide_attention(s, heads, kv_heads, dim, wide)
     shared = Several((attend, Dense(width=f.whole("intermediate_size")), _norms(s, wide)))
+    if words.count("hybrid") == 1:
+        raise refused("layers_block_type", "one hybrid", "its class ties what hybrid layers share, and needs two")
     return _shared_layers(s, words, [shared], block, {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import math
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from llm_economics.formulas.serving import ServedModel
 
 DEFAULT_CONTEXT = 8192
+
+atexit.register(gc.freeze)  # a process that ends need not search for garbage in what ends with it
 
 
 def precision_options(command):

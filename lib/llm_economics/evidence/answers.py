@@ -18,25 +18,35 @@ from llm_economics.formulas.services import Constants, Forecast
 def answer(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each row with all that came in, and its forecast, floor, measurement and their ratio, in milliseconds a token.
 
-    ``ratio`` is forecast ÷ measured; it and ``measured_ms`` are None where nothing was measured. A row that cannot be
-    answered has None, and ``why_not`` says why.
+    ``ratio`` is forecast ÷ measured; it and ``measured_ms`` are None where nothing was measured. ``fits`` says whether
+    memory holds the model and a sequence; if not, the times are what if. A row that cannot be answered has None, and
+    ``why_not`` says why.
     """
     rows = [dict(row) for row in rows]
     questions, reasons = _questions(rows)
-    found: dict[int, tuple[float, ...]] = {}
+    found: dict[int, tuple] = {}
     for forecast, indices in forecasts(questions):
         one = questions[indices[0]]
         chip = deployments.system(one.hardware, one.accelerators).accelerator
         low, high = interval(deployments.served(one.name), chip)["tpot"]
+        fits = np.array([_held(questions[i]) >= 1 for i in indices])
         values = (forecast.tpot_s, forecast.tpot_floor_s, forecast.ttft_s)
         value, floor, first = (1e3 * np.broadcast_to(part, len(indices)) for part in values)
-        for i, *row in zip(indices, value, floor, first, np.maximum(low * value, floor), high * value, strict=True):
-            found[i] = tuple(map(float, row))
+        lows = np.maximum(low * value, floor)
+        for i, fit, *row in zip(indices, fits, value, floor, first, lows, high * value, strict=True):
+            found[i] = (*map(float, row), bool(fit))
     return [row | _told(row, found.get(i), reasons.get(i)) for i, row in enumerate(rows)]
 
 
-def _told(row: Mapping[str, Any], found: tuple[float, ...] | None, reason: str | None) -> dict[str, Any]:
-    value, floor, first, low, high = found or (None,) * 5
+def _held(one: Asked) -> float:
+    """Sequences of a row's mean length that memory holds beside the weights."""
+    model, system = deployments.served(one.name), deployments.system(one.hardware, one.accelerators)
+    formats = {"weights": one.weights, "kv": one.kv}
+    return float(services.sequences_held(model, system, one.prompt + one.output / 2, one.split, **formats))
+
+
+def _told(row: Mapping[str, Any], found: tuple | None, reason: str | None) -> dict[str, Any]:
+    value, floor, first, low, high, fits = found or (None,) * 6
     measured = measured_ms(row)
     return {
         "forecast_ms": value,
@@ -44,6 +54,7 @@ def _told(row: Mapping[str, Any], found: tuple[float, ...] | None, reason: str |
         "low_ms": low,
         "high_ms": high,
         "forecast_ttft_ms": first,
+        "fits": fits,
         "measured_ms": measured,
         "ratio": value / measured if value and measured else None,
         "why_not": reason,

@@ -35,6 +35,7 @@ COLUMNS = {
         "total_accelerators",
         "num_total_gpus",
         "total_gpus",
+        "num_decode_gpu",
     ),
     "precision": ("precision", "weights", "weight_data_types", "quantization", "dtype"),
     "kv": ("kv", "kv_precision", "kv_cache_dtype", "kv_cache_precision"),
@@ -46,7 +47,14 @@ COLUMNS = {
     "pp": ("pp", "pipeline_parallel", "pp_size", "pipeline_parallel_size"),
     "ep": ("ep", "expert_parallel", "ep_size", "moe_ep", "decode_ep"),
     "data": ("dp", "data_parallel", "dp_size"),
-    "attention_data": ("dp_attention", "dp_attn", "dpattn", "enable_dp_attention", "decode_dp_attention"),
+    "attention_data": (
+        "dp_attention",
+        "dp_attn",
+        "dpattn",
+        "enable_dp_attention",
+        "decode_dp_attention",
+        "decode_dp_attn",
+    ),
     "spec_decoding": ("spec_decoding", "speculative", "spec", "spec_method"),
     "scenario": ("scenario", "serving_mode"),
     "apart": ("disagg", "disaggregated", "is_disagg"),
@@ -75,6 +83,8 @@ MODELS = {
     "llama33": "Llama 3.3 70B",
     "dsv32": "DeepSeek-V3.2",
     "dsv4": "DeepSeek-V4-Pro",
+    "dsv4pro": "DeepSeek-V4-Pro",
+    "dsv4flash": "DeepSeek-V4-Flash",
     "deepseekv4": "DeepSeek-V4-Pro",
     "glm5": "GLM-5",
     "kimik25": "Kimi-K2.5",
@@ -153,18 +163,21 @@ def asked(row: Mapping[str, Any]) -> Asked:
     ParameterError
         One line that says why the row cannot be answered.
     """
+    row = {_column(name): value for name, value in row.items()} | dict(row)
     cells = {name: _cell(row, names) for name, names in COLUMNS.items()}
     if re.search("disagg|apart", cells["scenario"].lower()) or _is_yes(cells["apart"]):
         raise ParameterError("scenario = 'disagg' is not allowed: prefill and decode run on accelerators of their own")
     name = model_name(cells["model"])
-    config = cells["config"].lower()
+    config = _spelt_out(cells["config"].lower())
     numbers = {name: _number(name, cells[name]) for name in ("isl", "osl", "concurrency")}
     stages = _part("pp", config) or (int(float(cells["pp"])) if _is_count(cells["pp"]) else 1)
     if stages > 1:
         raise ParameterError(f"pp = {stages} is not allowed: a service in stages of a pipeline is not forecast")
-    attention = "dpattn" in config or "dp_attn" in config or _is_yes(cells["attention_data"])
+    attention = bool(re.search(r"dp[-_ ]?att|(?<![a-z])dpa(?![a-z])", config)) or _is_yes(cells["attention_data"])
     count = _count(cells, config)
     tensor, data, expert = _layout(cells, config, count, attention)
+    if cells["precision"].lower() == "auto":
+        cells["precision"] = ""
     weights = format_of(cells["precision"]) or format_of(cells["model"]) or stored_weights(name)
     if cells["precision"] and not format_of(cells["precision"]):
         raise ParameterError(
@@ -191,6 +204,11 @@ def asked(row: Mapping[str, Any]) -> Asked:
     )
 
 
+def _column(name: str) -> str:
+    """A column's name in the spelling of :data:`COLUMNS`."""
+    return re.sub(r"[- ]+", "_", str(name).strip().lower())
+
+
 def _cell(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
     for name in names:
         value = row.get(name)
@@ -203,13 +221,25 @@ def _cell(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
 def _number(name: str, cell: str) -> float:
     if not cell:
         raise ParameterError(f"{name} is missing: the row cannot be answered without it")
+    thousands = re.fullmatch(r"([\d.]+)k", cell.lower()) if name in ("isl", "osl") else None
     try:
-        value = float(cell.replace(",", ""))
+        value = 1024 * float(thousands[1]) if thousands else float(cell.replace(",", ""))
     except ValueError:
         raise ParameterError(f"{name} = {cell[:60]!r} is not allowed: it is no number") from None
-    if not 0 <= value < 1e12 or (value < 1 and name != "cached_share") or (value > 1 and name == "cached_share"):
-        raise ParameterError(f"{name} = {cell[:60]!r} is not allowed: it must be at least 1 (a share: 0 to 1)")
+    if name == "cached_share":
+        if not 0 <= value <= 1:
+            raise ParameterError(f"{name} = {cell[:60]!r} is not allowed: it must be a share from 0 to 1")
+    elif not 1 <= value < 1e12:
+        raise ParameterError(f"{name} = {cell[:60]!r} is not allowed: it must be at least 1")
+    elif name in ("n_acc", "tp") and value % 1:
+        raise ParameterError(f"{name} = {cell[:60]!r} is not allowed: it must be a whole number")
     return value
+
+
+def _spelt_out(config: str) -> str:
+    """A layout with the short words of tables in long: "DEP8" is data-parallel attention beside experts dealt out."""
+    config = re.sub(r"(?<![a-z])dep[-_= ]?(\d+)", r"tp\1 ep\1 dpattn", config)
+    return re.sub(r"(?<![a-z])tep[-_= ]?(\d+)", r"tp\1 ep\1", config)
 
 
 def _count(cells: Mapping[str, str], config: str) -> int:
@@ -233,7 +263,9 @@ def _part(key: str, config: str) -> int:
 
 def _layout(cells: Mapping[str, str], config: str, count: int, attention: bool) -> tuple[int, int, int]:
     """Tensor parallelism, copies of attention and groups of experts over ``count`` accelerators."""
-    stated = _part("tp", config) or (int(float(cells["tp"])) if _is_count(cells["tp"]) else count)
+    copies = _part("dp", config) or (int(float(cells["data"])) if _is_count(cells["data"]) else 1)
+    alone = count // copies if count % copies == 0 else count
+    stated = _part("tp", config) or (int(float(cells["tp"])) if _is_count(cells["tp"]) else alone)
     groups = _part("ep", config) or (int(float(cells["ep"])) if _is_count(cells["ep"]) else 1)
     tensor = stated if stated <= count and count % stated == 0 else count
     if attention:

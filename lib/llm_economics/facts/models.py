@@ -55,9 +55,13 @@ _SAME_SHAPE = {
     "Llama-4-Scout-17B-16E": "Llama 4 Scout",
     "Llama-4-Maverick-17B-128E": "Llama 4 Maverick",
     "Kimi-K2.6": "Kimi-K2.5",
+    "Kimi-K2.7-Code": "Kimi-K2.5",
+    "Qwen3.6-27B": "Qwen3.5-27B",
+    "Qwen3.6-35B-A3B": "Qwen3.5-35B-A3B",
     "GLM-4.5": "GLM-4.7",
     "GLM-4.6": "GLM-4.7",
     "GLM-5.1": "GLM-5",
+    "GLM-5.3": "GLM-5.2",
     "MiniMax-M2.7": "MiniMax-M2.5",
     "Nemotron-3.5-Lightning-30B-A3B": "Nemotron-3 Nano 30B-A3B",
 }

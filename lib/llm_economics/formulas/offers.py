@@ -196,10 +196,10 @@ def _evidence(deployment: Deployment, factors: dict[str, Any], measured: Measure
 # Formats and layouts
 
 _FORMATS = (
-    (r"int4|uint4|w4a16|w4afp8|awq|gptq|(?<![a-z])4 ?bit", "int4"),
-    (r"fp4|w4a4", "fp4"),
+    (r"int4|uint4|w4a16|w4afp8|w4a8(?!.*fp4)|awq|gptq|(?<![a-z])4 ?bit", "int4"),
+    (r"fp4|float4|w4a4", "fp4"),
     (r"int8|w8a8", "int8"),
-    (r"fp8|e4m3|e5m2", "fp8"),
+    (r"fp8|float8|e4m3|e5m2", "fp8"),
     (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
 )
 

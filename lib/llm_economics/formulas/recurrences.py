@@ -2,6 +2,8 @@
 
 The products of a token with the state count as ``state_flops``, 2 FLOP per multiply-add, in the form that decodes one
 token after another; training and prefill in chunks do somewhat more. Decays and gates, value by value, are left out.
+PyTorch's counter sees of it what is computed as a product of matrices: all of Mamba's and of linear attention's, the
+read-out alone of Mamba-2's, which updates its states value by value, and nothing of a delta rule's.
 Recurrent states are kept in FP32, what a convolution still needs at the precision of the cache.
 """
 
@@ -322,7 +324,7 @@ class KimiDelta(Block):
 
     @property
     def state_flops(self) -> int:
-        """As of :class:`DeltaNet`."""
+        """What the state holds for the key, its correction, and the read-out for the query."""
         return 6 * self.wide_state_values
 
     @property

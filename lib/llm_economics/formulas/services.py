@@ -483,10 +483,13 @@ def sequences_held(
 def sequences_running(
     model: ServedModel, system: System, concurrency, context, split: Split | None = None, **formats: str | None
 ):
-    """Sequences that run of ``concurrency``: all, or as many as memory holds, and one on each copy at least."""
+    """Sequences that run of ``concurrency``: all, or as many as memory holds, and one on each copy at least.
+
+    Where the weights alone do not fit, a time can only say what if, and all run.
+    """
     split = split or Split(tensor=system.accelerators)
     held = sequences_held(model, system, context, split, **formats)
-    return minimum(concurrency, maximum(held, 1.0 * split.data))
+    return minimum(concurrency, where(held > 0, maximum(held, 1.0 * split.data), inf))
 
 
 def forecast(

@@ -38,18 +38,31 @@ def note(chapter: tracing.Chapter, name: str, value: Any, unit: str, says: str) 
 
 
 def _source(table: str, item: str) -> str:
-    """A fact's source, date and confidence; of several rows the table."""
+    """A fact's source, date and confidence; of several rows the table, with how sure they are."""
     try:
         frame = facts.load(table)
     except ValueError:
         return f"data/{table}.csv"
-    key = "item" if "item" in frame else frame.columns[0]
-    rows = frame[frame[key].astype(str) == item]
+    rows = _rows_of(frame, item)
     if not item or len(rows) != 1:
-        return f"data/{table}.csv"
+        return f"data/{table}.csv{_how_sure(rows if len(rows) else frame)}"
     row = {name: str(cell) for name, cell in rows.iloc[0].items() if str(cell) not in ("", "nan", "None", "<NA>")}
-    parts = [row.get("source_title", row.get("source", "")), row.get("date", ""), row.get("confidence", "")]
+    origin = row.get("source_title") or row.get("source_url") or row.get("source", "")
+    parts = [origin, row.get("date", ""), row.get("confidence", "")]
     return f"{item.replace('_', ' ')}: {', '.join(filter(None, parts)) or f'data/{table}.csv'}"
+
+
+def _rows_of(frame: Any, item: str) -> Any:
+    """The rows that an item names; where none has that very name, those whose names have all its words."""
+    names = frame["item" if "item" in frame else frame.columns[0]].astype(str)
+    rows = frame[names == item]
+    words = set(item.split())
+    return rows if len(rows) or not words else frame[[words <= set(name.split()) for name in names]]
+
+
+def _how_sure(rows: Any) -> str:
+    """How sure several rows are, each word once."""
+    return f" ({', '.join(sorted(set(rows['confidence'].astype(str))))})" if "confidence" in rows else ""
 
 
 # Numbers in the text
