@@ -144,3 +144,16 @@ def test_parameters_that_stand_for_a_claim_have_its_number():
                 assert value in stated or 1 / value in stated, (path.stem, name)
                 seen.add(name)
     assert seen == set(judging.STANDS_FOR)
+
+
+def test_the_command_prints_the_intervals_beside_the_records():
+    from click.testing import CliRunner
+
+    from llm_economics.cli import main
+
+    rows = json.loads(CliRunner().invoke(main, ["claims", "--json", "--basis"]).stdout)
+    (row,) = [row for row in rows if row["id"] == "gpt4-012"]
+    assert {each["claim"] for each in row["basis"]["printed"]} == {"gpt4-008", "gpt4-011"}
+    assert row["basis"]["low"] < row["computed_value"] < row["basis"]["high"]
+    refused = CliRunner().invoke(main, ["claims", "--basis"])
+    assert refused.exit_code == 1 and "it needs --json" in refused.stderr
