@@ -268,6 +268,17 @@ def test_scores_of_what_a_fit_has_not_seen():
     assert score["within 1.25"] > 0.65 and score["within 1.5"] > 0.87 and score["within 2"] > 0.97
 
 
+@pytest.mark.parametrize("by", [*evidence.LEFT_OUT, "model", *evidence.STEPS_LEFT_OUT.keys() - {"model"}])
+def test_the_fits_that_are_kept_are_those_of_the_rows(by):
+    """``python -m llm_economics.evidence.services`` writes them anew."""
+    steps = by in evidence.STEPS_LEFT_OUT and by != "model"
+    found = (evidence.step_fits_without if steps else evidence.fits_without)(by)
+    kept = evidence._kept()["steps" if steps else "services"][by]
+    assert list(found) == list(kept)
+    for value, fit in found.items():
+        assert asdict(fit) == pytest.approx(kept[value], rel=1e-3), value
+
+
 def test_sixteen_bit_steps_stay_where_they_were():
     rows = calibration.unseen_rows()
     rows = rows[~calibration.contradicted(rows)]

@@ -18,6 +18,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +87,8 @@ FEW = 8
 """Users up to which the time to the first token is fitted and scored: beyond, it is mostly a queue."""
 LEFT_OUT = ("hardware", "engine", "month")
 """What is left out for the scores, one group at a time; a month is asked of a fit on those before it."""
+STEPS_LEFT_OUT = {"system": "hardware", "backend": "engine", "model": "model"}
+"""The same of low-precision steps, with the column of services that goes with it."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -279,9 +282,50 @@ def _calibrated() -> Constants:
 # Left out
 
 
+FITS = Path(__file__).with_name("left_out.json")
+"""What each fit with something left out gave; ``python -m llm_economics.evidence.services`` writes it anew."""
+
+
+@cache
+def _kept() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    return json.loads(FITS.read_text(encoding="utf-8"))
+
+
+def fits_without(by: str) -> dict[str, Constants]:
+    """The fit that has not seen a value of a column, as :func:`left_out` says, by value: made from the rows."""
+    check_choice("by", by, (*LEFT_OUT, "model"))
+    rows, low = measured(), steps()
+    chips = {"hardware": "system", "engine": "backend", "model": "model"}
+    found = {}
+    for value in sorted(rows[by].unique()):
+        seen, seen_low = rows[rows[by] != value], low
+        if by == "month":
+            seen = rows[rows["month"] < value]
+            if seen.empty:
+                continue
+            seen = seen.assign(last=_latest(seen))
+        else:
+            same = low[chips[by]].map({name: _same(by, name) for name in low[chips[by]].unique()})
+            seen_low = low[same != _same(by, value)]
+        found[value] = fit(seen, seen_low)
+    return found
+
+
+def step_fits_without(by: str) -> dict[str, Constants]:
+    """As :func:`fits_without`, for :func:`left_out_steps`."""
+    check_choice("by", by, STEPS_LEFT_OUT)
+    rows, low = measured(), steps()
+    column = STEPS_LEFT_OUT[by]
+    found = {}
+    for value in sorted(low[by].unique()):
+        seen = rows[rows[column].map(lambda name: _same(column, name)) != _same(column, value)]
+        found[value] = fit(seen, low[low[by] != value])
+    return found
+
+
 @cache
 def left_out(by: str) -> pandas.DataFrame:
-    """Services and steps, each forecast by a fit that has not seen its group.
+    """Services, each forecast by a fit that has not seen its group; the fits are kept in :data:`FITS`.
 
     Parameters
     ----------
@@ -298,21 +342,11 @@ def left_out(by: str) -> pandas.DataFrame:
     import pandas
 
     check_choice("by", by, (*LEFT_OUT, "model"))
-    rows, low = measured(), steps()
-    chips = {"hardware": "system", "engine": "backend", "model": "model"}
-    found, constants = [], {}
-    for value in sorted(rows[by].unique()):
+    rows = measured()
+    constants = {value: Constants(**kept) for value, kept in _kept()["services"][by].items()}
+    found = []
+    for value in constants:
         out = rows[by] == value
-        seen, seen_low = rows[~out], low
-        if by == "month":
-            seen = rows[rows["month"] < value]
-            if seen.empty:
-                continue
-            seen = seen.assign(last=_latest(seen))
-        else:
-            same = low[chips[by]].map({name: _same(by, name) for name in low[chips[by]].unique()})
-            seen_low = low[same != _same(by, value)]
-        constants[value] = fit(seen, seen_low)
         forecast = forecasts(rows[out], constants[value])
         found.append(
             rows[out].assign(
@@ -341,15 +375,12 @@ def left_out_steps(by: str) -> pandas.DataFrame:
     """Low-precision steps, each forecast by a fit that has not seen its "system", "backend" or "model"."""
     import pandas
 
-    check_choice("by", by, ("system", "backend", "model"))
-    rows, low = measured(), steps()
-    column = {"system": "hardware", "backend": "engine", "model": "model"}[by]
-    found = []
-    for value in sorted(low[by].unique()):
-        out = low[by] == value
-        seen = rows[rows[column].map(lambda name: _same(column, name)) != _same(column, value)]
-        constants = fit(seen, low[~out])
-        found.append(low[out].assign(predicted=services.terms(constants, _step_work(low[out]), engine=False).seconds))
+    check_choice("by", by, STEPS_LEFT_OUT)
+    low, found = steps(), []
+    for value, kept in _kept()["steps"][by].items():
+        out = low[low[by] == value]
+        predicted = services.terms(Constants(**kept), _step_work(out), engine=False).seconds
+        found.append(out.assign(predicted=predicted))
     return pandas.concat(found)
 
 
@@ -408,7 +439,17 @@ def _quantiles(ratio: pandas.Series) -> list[float]:
 
 
 def main() -> None:
-    """Fit everything and write the constants and intervals."""
+    """Fit everything and write the constants and intervals, and what the fits with something left out gave."""
+    apart = {
+        "services": {by: fits_without(by) for by in (*LEFT_OUT, "model")},
+        "steps": {by: step_fits_without(by) for by in STEPS_LEFT_OUT},
+    }
+    values = {
+        kind: {by: {value: asdict(each) for value, each in fits.items()} for by, fits in ways.items()}
+        for kind, ways in apart.items()
+    }
+    FITS.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    _kept.cache_clear()
     constants = {name: float(f"{value:.4g}") for name, value in asdict(fit(measured(), steps())).items()}
     text = json.dumps({"constants": constants, "intervals": intervals()}, indent=2)
     services.FILE.write_text(text + "\n", encoding="utf-8")
