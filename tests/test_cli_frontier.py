@@ -42,6 +42,11 @@ def test_answers_are_those_of_the_library():
     assert told["infeasible"]["memory"] == found.counts.memory
 
 
+def test_names_are_those_that_model_takes():
+    told = report("--model", "nvidia/dsr1-fp4", "--system", "H200", "--input", 1024, "--output", 256)
+    assert told["model"] == "DeepSeek-V3 (main model)" and told["notes"][0].startswith("the name says fp4")
+
+
 def test_assumptions_reach_the_search():
     case = ["--model", "Llama 3 70B", "--system", "h100", "--input", 1024, "--output", 256]
     plain = report(*case)

@@ -75,6 +75,25 @@ def test_names_are_forgiving(name):
     assert answer(name)["total_parameters"] == 70_553_706_496
 
 
+@pytest.mark.parametrize(("name", "known"), [("dsr1", "DeepSeek-V3"), ("gptoss", "gpt-oss-120b")])
+def test_names_that_benchmarks_write(name, known):
+    assert answer(name) == answer(known)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "noted"),
+    [
+        ("nvidia/DeepSeek-R1-FP4", (), True),
+        ("meta-llama/Llama-3.1-8B-Instruct-FP8", (), True),
+        ("meta-llama/Llama-3.1-8B-Instruct-FP8", ("--weights", "fp8"), False),
+        ("Kimi-K2.5-int4", (), False),
+        ("Llama 3 8B", (), False),
+    ],
+)
+def test_a_format_in_a_name_that_the_catalog_does_not_have_is_noted(name, options, noted):
+    assert any(note.startswith("the name says") for note in answer(name, *options)["notes"]) == noted
+
+
 def test_folder_and_nested_file(file):
     folder = file(PUBLISHED["Gemma-3-4b"]["config"]).parent
     found = answer(folder)
@@ -87,6 +106,7 @@ def test_folder_and_nested_file(file):
     ("arguments", "start"),
     [
         (["Lama 3 70B"], "model = 'Lama 3 70B' is not allowed: it is not in data/models.csv; nearest are Llama 3 70B"),
+        (["gpt-4-leak"], "model = 'gpt-4-leak' is not allowed: of GPT-4 (leaked) only counts are known, no layers"),
         (["nowhere.json"], "config = 'nowhere.json' is not allowed: it cannot be read (No such file"),
         (["dbrx", "--context", "0"], "context = 0 is not allowed"),
         (["dbrx", "--batch", "-1"], "batch = -1 is not allowed"),

@@ -66,6 +66,7 @@ def test_people_read_lines_with_each_formula():
     ("changed", "said"),
     [
         ({"mfu": 1.5}, "mfu = 1.5 is not allowed: it must be above 0 and at most 1"),
+        ({"mfu": None, "days": 0.01}, "mfu = 449.8"),
         ({"tokens": 0}, "tokens = 0.0 is not allowed"),
         ({"days": "nan"}, "days = nan is not allowed"),
         ({"days": 3}, "days = 3 is not allowed: 11.2"),

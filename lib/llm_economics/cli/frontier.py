@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_economics.cli.model import precision_options
+from llm_economics.cli.model import known, precision_options, unlike_its_name
 
 if TYPE_CHECKING:
     from llm_economics.evidence.search import Frontier
@@ -102,7 +102,7 @@ def frontier(
     from dataclasses import asdict
 
     from llm_economics import facts
-    from llm_economics.evidence import offers, search
+    from llm_economics.evidence import deployments, offers, search
     from llm_economics.formulas.elementwise import check_range
 
     max_tpot_ms = check_range("--max-tpot-ms", math.inf if max_tpot_ms is None else max_tpot_ms, 0, open_low=True)
@@ -128,7 +128,8 @@ def frontier(
     )
     found.require()
     points, best = [_record(point) for point in found.points()], _record(found.best())
-    counted = facts.served_models(model_name, ("bf16",), kv="bf16", kv_heads=kv_heads)["bf16"]
+    name = model_name if deployments.is_file(model_name) else deployments.model_name(model_name)
+    counted = facts.served_models(name, ("bf16",), kv="bf16", kv_heads=kv_heads)["bf16"]
     base = offers.Deployment(counted, system, system.accelerators, kv=kv and kv.lower())
     asked = offers.Workload(input_tokens, output_tokens)
     *points, best = offers.beside([*points, best], base, asked, disaggregated=not colocated)
@@ -196,10 +197,11 @@ def _models(
         return models, {one.weights: one.arithmetic for one in how}
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {facts.GPT4} leaves it open")
-    published = facts.published(name)
+    published = known(name)
     if published.architecture is None:
         raise ParameterError(f"model = {published.name[:60]!r} is not allowed: only the bytes of its files are known")
     checked_context(published, context, context, notes)
+    notes += [] if precisions else unlike_its_name(name, published, asked)
     found = [facts.precisions(published, chip, precision, **asked) for precision in precisions or (None,)]
     models = {one.weights: facts.served(published, one) for one in found}
     return models, {one.weights: one.arithmetic for one in found}

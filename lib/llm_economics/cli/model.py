@@ -82,7 +82,6 @@ def _answer(
     allow_padding: bool,
     precisions: Mapping[str, str | None],
 ) -> dict[str, Any]:
-    from llm_economics import facts
     from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
     from llm_economics.formulas.hardware import BYTES_PER_VALUE
     from llm_economics.formulas.memory import MEMORY_SHARE
@@ -99,7 +98,7 @@ def _answer(
     for name, value in asked.items():
         if value is not None:
             check_choice(name, value, BYTES_PER_VALUE)
-    published = facts.published(config)
+    published = known(config)
     if published.architecture is None:
         if system is not None:
             raise ParameterError(
@@ -107,9 +106,44 @@ def _answer(
             )
         return _bytes_alone(published)
     case = _Case(published, batch, share, allow_padding, asked, context)
+    case.notes += unlike_its_name(config, published, asked)
     answer = case.counts()
     answer["systems"] = case.systems()
     return answer if system is None else answer | case.on_system(system, accelerators)
+
+
+def known(written: str) -> Published:
+    """The model of a file, of ``data/models.csv``, or of a name as benchmarks write it."""
+    from llm_economics import facts
+    from llm_economics.facts import CatalogError
+
+    try:
+        return facts.published(written)
+    except CatalogError:
+        from llm_economics.facts.models import is_leaked
+
+        if is_leaked(written) or not written.strip():
+            raise
+        from llm_economics.evidence.deployments import model_name
+
+        return facts.published(model_name(written))
+
+
+def unlike_its_name(written: str, published: Published, asked: Mapping[str, str | None]) -> list[str]:
+    """A note where a name speaks of a format that the catalog's checkpoint does not have, and no option gives one."""
+    from llm_economics.facts.models import is_file, plain
+
+    if is_file(written) or plain(published.name).startswith(plain(written)):
+        return []
+    if asked.get("weights") or asked.get("precision"):
+        return []
+    from llm_economics.formulas.offers import format_of
+
+    named, stored = format_of(written.split("/")[-1]), published.checkpoint
+    held = format_of(stored.weights if stored else "bf16")
+    if not named or named == held:
+        return []
+    return [f"the name says {named}, the catalog has {published.name} in {held}: --weights {named} counts the other"]
 
 
 def _checkpoint(published: Published) -> dict[str, Any] | None:

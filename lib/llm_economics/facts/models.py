@@ -131,6 +131,11 @@ def published(source: str) -> Published:
         architecture is missing.
     """
     if not is_file(source):
+        if is_leaked(source):
+            raise CatalogError(
+                f"model = {source[:60]!r} is not allowed: of {GPT4} only counts are known, no layers; "
+                "`service` and `frontier` take it"
+            )
         row = _row(source, (GPT4,))
         return _of_row(row, _architecture(row))
     return from_files(source)

@@ -104,7 +104,7 @@ def run(**given: Any) -> dict[str, Any]:
         return _run(given)
     except ParameterError as error:
         if str(error).startswith("mfu = "):
-            raise
+            raise (error if "mfu" in given else ParameterError(f"{error}; it follows from the others")) from None
         for name in [name for name in _SUSPECTS if name in given]:
             value, other = given[name], _without(name, given)
             if other is not None and abs(other - value) > 1e-9 * abs(value):
