@@ -7,6 +7,7 @@ import pytest
 from command import Command
 
 from llm_economics import facts
+from llm_economics.evidence import deployments
 
 ASKED = ("DeepSeek-R1", "--system", "H200", "--accelerators", 8, "--concurrency", 16, "--input", 1024, "--output", 1024)
 call = Command("service")
@@ -111,6 +112,20 @@ def test_a_name_is_asked_for_in_the_format_that_it_is_published_in():
         ("nvidia/Llama-3.3-70B-Instruct-FP4", "fp4"),
     ):
         assert answer(name, *asked)["weights"] == weights
+
+
+@pytest.mark.parametrize("name", ["Gemma 4 31B", "DeepSeek-V4-Flash", "gpt-oss-120b"])
+def test_a_name_is_read_in_the_bytes_of_its_checkpoint(name):
+    """Also where parts of it are left in wider formats, or in ones between."""
+    bits = {"bf16": 16, "fp8": 8, "fp4": 4}[deployments.stored_outside(deployments.model_name(name))]
+    counted = deployments.served(name).common_bytes * bits / 16
+    assert counted == pytest.approx(facts.published(name).checkpoint.parts["common"], rel=0.3)
+
+
+def test_four_bits_in_name_alone_are_slower_than_four_bits_throughout():
+    asked = ("Gemma 4 31B", "--system", "B200", "--accelerators", 1, "--concurrency", 1)
+    stored, narrow = (answer(*asked, *more)["terms_ms"]["weights"] for more in ((), ("--weights", "int4")))
+    assert stored > 1.3 * narrow
 
 
 def test_a_cached_prompt_costs_less():

@@ -163,10 +163,10 @@ def formats(
     from llm_economics.formulas.offers import Formats
 
     how = precisions(model, chip, weights=weights, arithmetic=arithmetic, kv=kv)
-    return Formats(how.weights, how.arithmetic, how.kv, _outside_experts(model) if how.as_stored else None)
+    return Formats(how.weights, how.arithmetic, how.kv, outside_experts(model) if how.as_stored else None)
 
 
-def _outside_experts(model: Published) -> str:
+def outside_experts(model: Published) -> str:
     """Format of a checkpoint's weights outside routed experts: the one whose size is nearest to what is stored."""
     ratio = model.checkpoint.parts.get("common", 0) / in_precisions(model, "bf16", "bf16").common_bytes
     return min(("bf16", "fp8", "fp4"), key=lambda name: abs(BYTES_PER_VALUE[name] - 2 * ratio))

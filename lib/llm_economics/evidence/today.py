@@ -36,7 +36,8 @@ def service(model: str, system: str, users: int, prompt: int = 8192, output: int
     served, price = deployments.served(name), offers.price(system)
     if price is None:
         raise ParameterError(f"system = {system!r} is not allowed: no price of it is known")
-    asked = offers.Deployment(served, place, place.accelerators, 1, 1, form.weights, form.arithmetic, form.kv)
+    how = {"weights": form.weights, "arithmetic": form.arithmetic, "kv": form.kv, "dense": form.dense}
+    asked = offers.Deployment(served, place, place.accelerators, **how)
     found = offers.offer(asked, float(users), Workload(float(prompt), float(output)), price)
     steps, cost = found["tpot_ms"], found["usd_per_million_tokens"]
     speed, slow, fast = (show(1e3 / steps[end]) for end in ("value", "high", "low"))

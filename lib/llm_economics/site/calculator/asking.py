@@ -76,7 +76,10 @@ class Here(questions.Catalog):
             return published.formats(self.published, chip, weights, arithmetic, kv)
         stored = page.look("stored", self.row(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
-        return questions.Formats(weights or usual, arithmetic, kv)
+        held = weights or usual
+        return questions.Formats(
+            held, arithmetic, kv, page.look("outside", self.row(model)) if held == stored else None
+        )
 
     def system(self, name, accelerators=None):
         full = page.look("system_names", plain(str(name).split(",")[0]))
