@@ -128,6 +128,24 @@ def test_four_bits_in_name_alone_are_slower_than_four_bits_throughout():
     assert stored > 1.3 * narrow
 
 
+@pytest.mark.parametrize(
+    ("model", "accelerators", "more", "said"),
+    [
+        ("Llama 3 70B", 3, (), "3 does not divide the 64 heads"),
+        ("DeepSeek-V3", 72, (), "72 does not divide the 128 heads"),
+        ("DeepSeek-V3", 72, ("--tensor", 8, "--expert", 8), "9 does not divide the expert width of 2,048"),
+        ("DeepSeek-V3", 64, ("--tensor", 8, "--expert", 64), None),
+        ("Llama 3 70B", 6, ("--tensor", 2), None),
+        ("Llama 3 70B", 8, (), None),
+        ("gpt-4-leak", 72, (), None),
+    ],
+)
+def test_a_split_that_engines_refuse_is_told_as_one(model, accelerators, more, said):
+    asked = (model, "--system", "GB200 NVL72", "--accelerators", accelerators, "--concurrency", 64, *more)
+    assert answer(*asked)["split_why_not"] == said
+    assert ("engines refuse it" in call(*asked).stdout) == bool(said)
+
+
 def test_a_cached_prompt_costs_less():
     none, most = (
         answer(*ASKED[:-4], "--input", 8192, "--output", 512, "--cached-share", s, "--usd-per-hour", 3)

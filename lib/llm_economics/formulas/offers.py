@@ -102,6 +102,11 @@ class Deployment:
         context = work.prompt + work.output / 2
         return float(services.sequences_held(self.model, self.system, context, layout, **self.formats))
 
+    def refused(self) -> str | None:
+        """Why engines refuse the layout, in words; None if they do not, or the model's heads are not known."""
+        shares = self.model.shares
+        return shares.why_not(self.tensor, self.tensor * self.data // self.expert) if shares.known else None
+
 
 def interval(model: ServedModel, chip: Accelerator) -> dict[str, Any]:
     """Factors on a forecast between which nine tenths of unseen services of its kind lay, and what they rest on."""
@@ -132,6 +137,7 @@ def offer(
         "output_tokens": work.output,
         "cached_share": work.cached_share,
         "fits": deployment.holds(work) >= 1,
+        "split_why_not": deployment.refused(),
         "sequences": float(found.sequences),
         "queue_ms": 1e3 * float(found.queue_s),
         "tpot_ms": band(found.tpot_floor_s, found.tpot_s, *factors["tpot"]),

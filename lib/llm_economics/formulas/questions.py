@@ -325,6 +325,10 @@ def told(answer: dict[str, Any]) -> str:
         "speed": f"{digits(answer['tokens_per_s_per_user'])} tokens/s a user, "
         f"{digits(answer['output_tokens_per_s_per_accelerator'])} output tokens/s an accelerator",
     }
+    if answer["split_why_not"]:
+        facts["split"] = (
+            f"engines refuse it, so the times are what if: {answer['split_why_not']}; see --tensor, --expert"
+        )
     if answer["sequences"] < answer["concurrency"]:
         facts["queue"] = (
             f"{digits(answer['sequences'])} of {digits(answer['concurrency'])} run at a time, the others wait"
