@@ -47,6 +47,13 @@ def test_names_are_those_that_model_takes():
     assert told["model"] == "DeepSeek-V3 (main model)" and told["notes"][0].startswith("the name says fp4")
 
 
+def test_bound_and_expectation_hold_the_same_cache():
+    case = ["--model", "DeepSeek-V3", "--system", "H200", "--input", 16384, "--output", 256]
+    usual, named, narrow = (report(*case, *more)["points"] for more in ((), ("--kv", "bf16"), ("--kv", "fp8")))
+    assert [one["expected"] for one in usual] == [one["expected"] for one in named]
+    assert [one["expected"] for one in usual] != [one["expected"] for one in narrow]
+
+
 def test_assumptions_reach_the_search():
     case = ["--model", "Llama 3 70B", "--system", "h100", "--input", 1024, "--output", 256]
     plain = report(*case)

@@ -112,7 +112,7 @@ def frontier(
     asked["kv"] = kv and kv.lower()
     notes: list[str] = []
     wanted = tuple(p.lower() for p in precisions)
-    models, computed = _models(model_name, system, wanted, asked, kv_heads, input_tokens + output_tokens, notes)
+    models, computed, cache = _models(model_name, system, wanted, asked, kv_heads, input_tokens + output_tokens, notes)
     limits = search.Limits(max_tpot_ms / 1e3, max_ttft_s)
     assumptions = search.Assumptions(**{name: value for name, value in assumed.items() if value is not None})
     workload = search.Workload(input_tokens, output_tokens)
@@ -130,7 +130,7 @@ def frontier(
     points, best = [_record(point) for point in found.points()], _record(found.best())
     name = model_name if deployments.is_file(model_name) else deployments.model_name(model_name)
     counted = facts.served_models(name, ("bf16",), kv="bf16", kv_heads=kv_heads)["bf16"]
-    base = offers.Deployment(counted, system, system.accelerators, kv=kv and kv.lower())
+    base = offers.Deployment(counted, system, system.accelerators, kv=cache)
     asked = offers.Workload(input_tokens, output_tokens)
     *points, best = offers.beside([*points, best], base, asked, disaggregated=not colocated)
     if as_json:
@@ -181,8 +181,8 @@ def _models(
     kv_heads: int | None,
     context: int,
     notes: list[str],
-) -> tuple[dict[str, ServedModel], dict[str, str]]:
-    """The model at each precision of its weights, and in what each is computed."""
+) -> tuple[dict[str, ServedModel], dict[str, str], str | None]:
+    """The model at each precision of its weights, in what each is computed, and the cache; None: by the weights."""
     from llm_economics import facts
     from llm_economics.facts.models import Published, checked_context, is_leaked
     from llm_economics.formulas.elementwise import ParameterError
@@ -194,7 +194,7 @@ def _models(
         how = [facts.precisions(nothing, chip, p, arithmetic=asked["arithmetic"], kv=asked["kv"]) for p in tried]
         cache = asked["kv"] or ("bf16" if precisions or asked["weights"] else None)
         models = facts.served_models(name, [one.weights for one in how], kv=cache, kv_heads=kv_heads)
-        return models, {one.weights: one.arithmetic for one in how}
+        return models, {one.weights: one.arithmetic for one in how}, cache
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {facts.GPT4} leaves it open")
     published = known(name)
@@ -204,7 +204,7 @@ def _models(
     notes += [] if precisions else unlike_its_name(name, published, asked)
     found = [facts.precisions(published, chip, precision, **asked) for precision in precisions or (None,)]
     models = {one.weights: facts.served(published, one) for one in found}
-    return models, {one.weights: one.arithmetic for one in found}
+    return models, {one.weights: one.arithmetic for one in found}, found[0].kv
 
 
 def _known(chip: Accelerator) -> tuple[str, ...]:
