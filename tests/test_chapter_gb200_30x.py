@@ -292,7 +292,7 @@ def test_who_needs_a_rack_counts_the_model_of_the_chapter():
     assert found["statement"].startswith("Not everyone has models large enough")  # item 7 of the article
     sizes = facts.load("models").set_index("model").params_exact  # bytes too, at one for each parameter
     large = set(sizes.index[sizes >= 8 * H100_BYTES])
-    assert large == {"Kimi-K2", "Kimi-K2.5", "GLM-5", "DeepSeek-V4-Pro"} and 8 * H100_BYTES < 1831e9
+    assert large == {"Kimi-K2", "Kimi-K2.5", "GLM-5", "GLM-5.2", "DeepSeek-V4-Pro"} and 8 * H100_BYTES < 1831e9
     fitting, known = len(sizes) - len(large), len(sizes) + 1
     assert found["computed_value"].startswith(f"{fitting} of {known} models fit into eight H100s")
     assert f"all but {len(large) + 1} fit into a box" in found["reason"]

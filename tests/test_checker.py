@@ -25,7 +25,8 @@ def scratch(folder):
         )
     (folder / "chapters").mkdir()
     shutil.copy(ROOT / f"chapters/{CHAPTER}.ipynb", folder / "chapters")
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    for name in ("pyproject.toml", "_toc.yml"):
+        shutil.copy(ROOT / name, folder)
     return folder
 
 

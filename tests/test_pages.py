@@ -126,5 +126,6 @@ class TestOnPaper:
             if not figures:
                 return
             whole = painted(visit.tab.pdf(format="A4"))
-            visit.tab.add_style_tag(content=".book-chart img { visibility: hidden }")
+            pictures = visit.tab.locator(".book-chart img")
+            pictures.evaluate_all("(found) => found.forEach((image) => { image.style.visibility = 'hidden'; })")
             assert whole - painted(visit.tab.pdf(format="A4")) >= 15 * figures

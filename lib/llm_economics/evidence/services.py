@@ -391,10 +391,8 @@ def left_out_steps(by: str) -> pandas.DataFrame:
 def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, Any]:
     """Factors between which nine tenths of unseen services lay, by kind.
 
-    Chips, engines, months and models were left out in turn (``apart``, by :func:`left_out`). The factor is the same
-    both ways, for the sign of an error on known rows says little about that on unknown ones, and the widest of the four
-    counts. Services of other makers are of one model and one engine: without either nothing of their kind is left to
-    fit on, so there the four count alike.
+    Chips, engines, months and models were left out in turn (``apart``, by :func:`left_out`), and the four count alike.
+    The factor is the same both ways, for the sign of an error on known rows says little about that on unknown ones.
     """
     apart = apart or {by: left_out(by) for by in (*LEFT_OUT, "model")}
     found = {}
@@ -403,8 +401,8 @@ def intervals(apart: Mapping[str, pandas.DataFrame] | None = None) -> dict[str, 
         parts = [rows for rows in parts if not rows.empty]
         few = [rows[rows["concurrency"] <= FEW] for rows in parts]
         found[kind] = {
-            "tpot": _around([rows["seconds"] / rows["predicted"] for rows in parts], kind),
-            "ttft": _around([rows["ttft_s"] / rows["first"] for rows in few], kind),
+            "tpot": _around([rows["seconds"] / rows["predicted"] for rows in parts]),
+            "ttft": _around([rows["ttft_s"] / rows["first"] for rows in few]),
             "services": max(len(rows) for rows in parts),
             "models": sorted({name for rows in parts for name in rows["model"]}),
             "chips": sorted({name for rows in parts for name in rows["hardware"]}),
@@ -420,10 +418,10 @@ def kinds(rows: pandas.DataFrame) -> pandas.Series:
     return rows["kind"].where(rows["hardware"].map(makers) == "Nvidia", "other maker")
 
 
-def _around(ratios: list[pandas.Series], kind: str) -> list[float]:
-    """A factor and its inverse within which nine tenths of each of several parts lie, as :func:`intervals` says."""
+def _around(ratios: list[pandas.Series]) -> list[float]:
+    """A factor and its inverse: the geometric mean of those within which nine tenths of each of several parts lie."""
     each = [np.exp(np.log(ratio).abs().quantile(0.9)) for ratio in ratios]
-    factor = np.prod(each) ** (1 / len(each)) if kind == "other maker" else max(each)
+    factor = np.prod(each) ** (1 / len(each))
     return [float(f"{1 / factor:.3g}"), float(f"{factor:.3g}")]
 
 
