@@ -27,10 +27,21 @@ def browser():
         yield started
 
 
-@pytest.fixture(scope="module")
+class Readers(dict):
+    """A reader by day, by night, and with a phone, each made when first asked for."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def __missing__(self, mode):
+        self[mode] = self.browser.new_context(**visiting.MODES[mode], reduced_motion="reduce")
+        return self[mode]
+
+
+@pytest.fixture
 def contexts(browser):
-    """A reader by day, by night, and with a phone."""
-    made = {mode: browser.new_context(**options, reduced_motion="reduce") for mode, options in visiting.MODES.items()}
+    """Readers who come for the first time: what one test switched on, and the page remembers, no other meets."""
+    made = Readers(browser)
     yield made
     for context in made.values():
         context.close()
