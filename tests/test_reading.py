@@ -226,6 +226,42 @@ def test_the_scorecards_table_fits_its_column(contexts, address):
         assert box[0] <= box[1]
 
 
+MEET = """([covering, covered]) => [...document.querySelectorAll(covering)].flatMap(function (one) {
+    const [a, text] = [one.getBoundingClientRect(), document.createRange()];
+    return [...document.querySelectorAll(covered)].filter(function (other) {
+        text.selectNodeContents(other);
+        const box = other.getBoundingClientRect();
+        return !one.contains(other) && a.width && [...text.getClientRects()].some((b) => b.bottom < box.bottom + 2 &&
+            a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom);
+    }).map((other) => `${one.textContent} | ${other.textContent}`.slice(0, 90));
+})"""
+
+
+@pytest.mark.parametrize("mode", ["light", "phone"])
+def test_badges_and_buttons_cover_no_words(contexts, address, mode):
+    with Visit(contexts[mode], address, "chapters/how-it-aged") as visit:
+        assert visit.tab.locator(".book-copy").count() == 2
+        assert visit.tab.evaluate(MEET, [".ledger .verdict-badge", ".verdict-statement"]) == []
+        assert visit.tab.evaluate(MEET, [".book-copy", ".bd-article p, .bd-article pre"]) == []
+        cut = "(all) => all.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)"
+        assert visit.tab.locator(".ledger :is(.verdict-apart, .verdict-badge):visible").evaluate_all(cut) == []
+
+
+def test_what_belongs_together_stands_in_one_line(contexts, address):
+    middle = "(all) => all.map((e) => e.getBoundingClientRect()).map((box) => (box.top + box.bottom) / 2)"
+    with Visit(contexts["phone"], address, "chapters/how-it-aged") as visit:
+        handles, values = (
+            visit.tab.locator(f".book-chart-controls {part}").evaluate_all(middle) for part in ("input", "output")
+        )
+        assert len(handles) == 2 and max(abs(a - b) for a, b in zip(handles, values, strict=True)) < 12
+    with Visit(contexts["light"], address, "chapters/scorecard") as visit:
+        labels, fields = (
+            visit.tab.locator(f".scorecard-filters {part}").evaluate_all(middle)
+            for part in ("label", ":is(select, input)")
+        )
+        assert len(labels) == 4 and max(abs(a - b) for a, b in zip(labels, fields, strict=True)) < 6
+
+
 def test_a_number_says_where_it_comes_from(contexts, address):
     with Visit(contexts["light"], address, "chapters/token-cost") as visit:
         number = visit.tab.locator(".noted", has_text="$37.50").first

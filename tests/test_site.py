@@ -432,8 +432,25 @@ def test_the_book_on_paper_has_all_pages_and_links_that_lead_on(site):
     assert len(whole.select("article.bd-article")) == len(PAGES) and not whole.select("script, img[loading]")
     inner = [link["href"][1:] for link in whole.select("a[href^='#']")]
     assert len(inner) > 500 and set(map(unquote, inner)) <= set(ids)
+    assert [
+        link["href"] for link in whole.select("a[href]") if not link["href"].startswith(("#", "https:", "http:"))
+    ] == []
     sources = [image["src"] for image in whole.select("img[src]")]
     assert len(sources) > 50 and all((site / source).is_file() for source in sources)
+
+
+def test_titles_of_sources_are_written_as_there(site):
+    said = parse(site / "chapters" / "references.html").get_text()
+    assert "GB200推理" in said and "hits $2.35/hour" in said and "Wired of April 2023" in said
+
+
+def test_a_card_that_begins_with_a_number_says_of_what():
+    head = "<table><thead><tr><th>rows</th><th>why</th></tr></thead><tbody>"
+    named = outputs.name_cells(
+        f"{head}<tr>\n<td>3</td><td>x</td></tr><tr>\n<td>3 cards</td><td>y</td></tr></tbody></table>"
+    )
+    first, second = BeautifulSoup(named, "html.parser").select("tbody tr")
+    assert first["class"] == ["by-number"] and not second.get("class") and first.td["data-head"] == "rows"
 
 
 @pytest.mark.usefixtures("browser")

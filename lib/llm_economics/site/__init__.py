@@ -18,6 +18,8 @@ from typing import Any
 
 from docutils import nodes
 from pybtex.plugin import find_plugin, register_plugin
+from pybtex.style.formatting.alpha import Style
+from pybtex.style.template import field, sentence
 from sphinx.errors import ExtensionError
 
 from llm_economics.site import answering, aside, beside, charts, ledger, mathml, sharing, weight
@@ -32,6 +34,15 @@ VEGA = f"vega/vega-{version('vl-convert-python')}.js"
 _BUNDLE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
 
 
+class AsWritten(Style):
+    """References whose titles keep the capitals of their source; pybtex would make "GB200" of a title "Gb200"."""
+
+    def format_title(self, e: Any, which_field: str, as_sentence: bool = True) -> Any:
+        """The template of a title."""
+        title = field(which_field, apply_func=lambda text: str(text).replace(r"\$", "$"))
+        return sentence[title] if as_sentence else title
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_config_value("book_banner", {}, "html", dict)
@@ -42,6 +53,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("config-inited", _configure)
     for backend in ("docutils", "plaintext"):  # pybtex would look through all installed packages at each citation
         register_plugin("pybtex.backends", backend, find_plugin("pybtex.backends", backend), force=True)
+    register_plugin("pybtex.style.formatting", "as-written", AsWritten)
     app.connect("builder-inited", _start_bundle)
     app.connect("doctree-read", mark_verdict_cells)
     app.connect("doctree-read", raise_opening)
@@ -69,6 +81,7 @@ def _configure(app: Any, config: Any) -> None:
     # Not a folder _static in the book: Jupyter Book would load every script in it on every page.
     config.html_static_path.append(str(HERE / "static"))
     config.templates_path[:0] = [str(HERE / "templates"), str(HERE / "templates" / "components")]
+    config.bibtex_default_style = "as-written"
     config.html_math_renderer = "mathml"
     config.html_favicon = str(HERE / "static" / "favicon.svg")
     known = bool(config.html_theme_options.get("repository_url"))

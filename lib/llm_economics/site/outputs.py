@@ -182,6 +182,10 @@ def mark_verdict_cells(app: Any, doctree: nodes.document) -> None:
             cell["classes"] += ["verdict-cell", f"is-{slug(text)}"]
 
 
+_BY_NUMBER = re.compile(r"<tr\b(?=[^>]*>\s*<t[hd]\b[^>]*>\s*[\d.,]+\s*</t[hd]>)(?! class)")
+"""The beginning of a row whose first cell is a number, which says nothing without the head of its column."""
+
+
 def name_cells(html: str) -> str:
     """Write on each cell of a table what the head of its column says, for phones, which show rows as cards."""
     return re.sub(r"<table\b.*?</table>", _name_cells_of_table, html, flags=re.DOTALL)
@@ -196,7 +200,8 @@ def _name_cells_of_table(table: re.Match[str]) -> str:
 
     def row(found: re.Match[str]) -> str:
         names = iter(heads)
-        return re.sub(r"<(t[hd])\b", lambda cell: _named(cell[1], next(names, "")), found[0])
+        cells = re.sub(r"<(t[hd])\b", lambda cell: _named(cell[1], next(names, "")), found[0])
+        return _BY_NUMBER.sub('<tr class="by-number"', cells, count=1)
 
     opened = re.sub(r'(<table\b[^>]*?\bclass=")', r"\1cards ", head, count=1)
     opened = opened if opened != head else head.replace("<table", '<table class="cards"', 1)

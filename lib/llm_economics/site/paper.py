@@ -20,7 +20,8 @@ from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.site.weight import PRINTED
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-LEFT_OUT = "script, form, dialog, noscript, .headerlink, .book-chart-links, .book-rerun details, .book-notice"
+LEFT_OUT = "script, form, dialog, noscript, .headerlink, .book-chart-links, .book-rerun, .book-own, .book-notice"
+ON_SCREEN = "<p><em>What can be entered here is on the site; on paper the calculator answers nothing.</em></p>"
 WAIT_S = 300
 
 
@@ -78,6 +79,8 @@ def one_page(site: Path) -> str:
 def _article(site: Path, page: str, pages: Sequence[str]) -> str:
     """The article of a page whose ids and addresses are good in the one page."""
     article = BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser").select_one("article.bd-article")
+    for asks in article.select(".calc"):
+        asks.replace_with(BeautifulSoup(ON_SCREEN, "html.parser"))
     for unwanted in article.select(LEFT_OUT):
         unwanted.decompose()
     for tag in article.select("[id]"):
@@ -109,9 +112,8 @@ def _within(page: str, address: str, pages: Sequence[str]) -> str:
     parts = urlsplit(address)
     if parts.scheme or parts.netloc:
         return address
-    path, name = urldefrag(address)
-    where = _from_root(page, path) if path else page
-    return f"#{_anchor(where, name)}" if where in pages else where
+    where = _from_root(page, parts.path) if parts.path else page
+    return f"#{_anchor(where, parts.fragment)}" if where in pages else where
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@
     for (const box of all(".math-scroll, .bd-article .text_html")) {
       box.style.fontSize = "";
       const ratio = box.clientWidth / box.scrollWidth;
-      if (ratio < 0.995 && box.matches(".math-scroll")) { box.style.fontSize = `${Math.max(42, Math.floor(96 * ratio))}%`; }
+      if (ratio < 0.995 && box.matches(".math-scroll")) { box.style.fontSize = `${Math.max(60, Math.floor(96 * ratio))}%`; }
       if (box.scrollWidth > box.clientWidth) { box.tabIndex = 0; } else { box.removeAttribute("tabindex"); }
     }
   }
@@ -225,7 +225,7 @@
   }
 
   // Commands can be copied.
-  for (const block of all("div.highlight-bash, div.highlight-console, .book-rerun")) {
+  for (const block of all("div.highlight-bash, div.highlight-console, .book-command")) {
     if (!navigator.clipboard) { break; }
     const button = document.createElement("button");
     button.type = "button";

@@ -18,12 +18,15 @@
     return made;
   }
 
+  const named = (name, field) => element("span", { className: "scorecard-filter" },
+    element("label", { htmlFor: field.id, textContent: name }), field);
+
   function picker(name, key, all) {
     const values = [...new Set(rows.map((row) => row.dataset[key]))];
     const select = element("select", { id: `scorecard-${key}` }, element("option", { value: "", textContent: all }),
       ...values.map((value) => element("option", { value, textContent: value })));
     select.addEventListener("change", change);
-    return [element("label", { htmlFor: select.id, textContent: name }), select];
+    return named(name, select);
   }
 
   const search = element("input", { type: "search", id: "scorecard-search", placeholder: "words, a number, an id" });
@@ -32,8 +35,7 @@
   const download = element("button", { type: "button", textContent: "Download as CSV" });
   const reset = element("button", { type: "button", textContent: "Reset", hidden: true });
   const bar = element("form", { className: "scorecard-filters" },
-    ...picker("Article", "article", "all five"), ...picker("Verdict", "verdict", "any"),
-    element("label", { htmlFor: search.id, textContent: "Search" }), search, count, reset, download);
+    picker("Article", "article", "all five"), picker("Verdict", "verdict", "any"), named("Search", search), count, reset, download);
   const [article, verdict] = bar.querySelectorAll("select");
   const picked = element("select", { id: "scorecard-order" },
     element("option", { value: "", textContent: "as in the articles" }),
@@ -43,7 +45,7 @@
     order();
     change();
   });
-  count.before(element("label", { htmlFor: picked.id, textContent: "Order" }), picked);
+  count.before(named("Order", picked));
 
   // A cell as a sort sees it: its first number where it begins with one, else its text.
   function key(row, column) {
