@@ -303,6 +303,8 @@ def test_the_search_field_finds_claims_and_figures(contexts, address, words):
         visit.tab.locator("#pst-search-dialog input").fill(words)
         visit.tab.locator(".book-found a").first.wait_for(timeout=5000)
         assert [url for url in asked if url.endswith("entries.js")]
+        ground = visit.tab.locator("#pst-search-dialog").evaluate("(e) => getComputedStyle(e).backgroundColor")
+        assert re.fullmatch(r"rgb\(\d+, \d+, \d+\)", ground), "the page shows through what was found"
         first = visit.tab.locator(".book-found li").first.text_content().lower()
         assert any(word in first for word in words.split())
         if words == "cost-007":

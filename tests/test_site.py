@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
+import vl_convert
 import yaml
 from bs4 import BeautifulSoup
 from docutils import nodes
@@ -437,6 +438,22 @@ def test_the_book_on_paper_has_all_pages_and_links_that_lead_on(site):
     ] == []
     sources = [image["src"] for image in whole.select("img[src]")]
     assert len(sources) > 50 and all((site / source).is_file() for source in sources)
+
+
+@pytest.mark.parametrize("page", ["cerebras-sram", "expert-routing", "gpt4-serving-bill"])
+def test_a_touched_figure_has_the_legends_of_its_picture(page):
+    def legends(spec):
+        return len(vl_convert.vegalite_to_vega(spec).get("legends", ()))
+
+    cells = json.loads((ROOT / "chapters" / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
+    figures = [
+        out["data"][outputs.CHART_MIME]
+        for cell in cells
+        for out in cell.get("outputs", ())
+        if outputs.CHART_MIME in out.get("data", ())
+    ]
+    dashed = [spec for spec in figures if '"strokeDash": {"field"' in json.dumps(spec)]
+    assert dashed and [legends(charts.interactive(spec)) for spec in dashed] == [legends(spec) for spec in dashed]
 
 
 def test_titles_of_sources_are_written_as_there(site):

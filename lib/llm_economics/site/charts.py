@@ -32,8 +32,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 ElementTree.register_namespace("", SVG[1:-1])
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
-NARROW = 340
-"""Width in pixels of the figures that phones show."""
+NARROW = 320
+"""Width in pixels of the figures that phones show; also in ``book.css``."""
 LABEL = 150
 """Pixels of a name on a phone's vertical axis, at most; also in ``draw.js``."""
 
@@ -165,7 +165,7 @@ def _meet_from_nearby(view: dict[str, Any]) -> None:
         return
     mark = view.pop("mark")
     del view["encoding"]
-    met = {key: encoding[key] for key in ("x", "y", "color", "tooltip") if key in encoding}
+    met = {key: encoding[key] for key in ("x", "y", "color", "strokeDash", "tooltip") if key in encoding}  # one legend
     line = {"mark": mark, "encoding": {key: value for key, value in encoding.items() if key != "tooltip"}}
     view["layer"] = [line, {"mark": {"type": "point", "size": 90, "opacity": 0, "aria": False}, "encoding": met}]
 

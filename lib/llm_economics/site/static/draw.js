@@ -35,8 +35,7 @@
     delete spec.usermeta;
     const config = spec.config = spec.config || {};
     config.background = "transparent";
-    config.font = getComputedStyle(document.body).fontFamily;
-    config.padding = 2;
+    config.padding = narrow.matches ? 2 : { left: 2, right: 2, top: 10, bottom: 10 }; // as high as the picture before
     if ((spec.mark || spec.layer) && typeof spec.width !== "object") {
       spec.width = width;
       spec.autosize = { type: "fit-x", contains: "padding" };
