@@ -14,7 +14,7 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from llm_economics.book import figures
+from llm_economics.book import drawing, figures
 from llm_economics.formulas.attribution import Range, tornado
 from llm_economics.formulas.elementwise import ParameterError
 
@@ -168,6 +168,14 @@ def test_floats_are_rounded_and_a_thousandth_shows():
     assert with_hours(1 / 3) == with_hours(1 / 3 + 1e-9)
     assert with_hours(1 / 3)[figures.MIME] != with_hours(1.001 / 3)[figures.MIME]
     assert with_hours(1 / 3)["image/svg+xml"] != with_hours(1.001 / 3)["image/svg+xml"]
+
+
+def test_what_nobody_will_see_is_held_to_the_rules_and_not_drawn(monkeypatch):
+    monkeypatch.setenv("LLM_ECONOMICS_FIGURES", "off")
+    monkeypatch.setattr(drawing, "svg", None)
+    assert FORMS["bars"](**SAID)._repr_mimebundle_() == {"text/plain": "[chart] What the chart shows."}
+    with pytest.raises(ParameterError, match="title"):
+        FORMS["bars"](title="", description="What the chart shows.")._repr_mimebundle_()
 
 
 def test_altairs_counters_do_not_show():
