@@ -73,6 +73,10 @@ FORMS = {
         GRID.assign(low=GRID.cards / 2, high=GRID.cards * 2), "mfu", "days", "cards", color="run", readout="hours",
         low="low", high="high", slider_title="MFU", x_title="days", y_title="cards", **k,
     ),
+    "frontier of shares": lambda **k: figures.frontier(
+        GRID.assign(share=100 * GRID.mfu * (GRID.days > 30)), "mfu", "days", "share", color="run", readout="hours",
+        log_y=False, slider_title="MFU", x_title="days", y_title="share, %", **k,
+    ),
     "picker": lambda **k: figures.slider_grid(
         GRID.assign(mfu=GRID.mfu.map("{:.0%}".format)), "mfu", "cards", "run", kind="bars", start="40%",
         readout=lambda rows: f"{len(rows)} rows", slider_title="MFU", x_title="cards", **k,
@@ -93,7 +97,16 @@ FORMS = {
         pd.DataFrame({"hours": range(25)}), "hours", readout="hours", slider_title="hours a day", needed=4.9, **k
     ),
 }  # fmt: skip
-MOVED = ("slider", "frontier", "picker", "things in rows", "things in bins", "things in lines", "clock")
+MOVED = (
+    "slider",
+    "frontier",
+    "frontier of shares",
+    "picker",
+    "things in rows",
+    "things in bins",
+    "things in lines",
+    "clock",
+)
 
 
 def bundle(chart: alt.TopLevelMixin) -> dict:
@@ -205,7 +218,7 @@ def test_a_title_that_is_a_function_follows_the_slider(name):
     assert "marks" not in bundle(FORMS[name](**told))[figures.MIME]["usermeta"]["book"]
     values = bundle(FORMS[name](**told))[figures.MIME]["usermeta"]["book"]["titles"]
     assert len(values) == len(set(values)) > 3
-    ends = {"picker": "60%", "slider": 0.6, "frontier": 0.6, "clock": 24}
+    ends = {"picker": "60%", "slider": 0.6, "frontier": 0.6, "frontier of shares": 0.6, "clock": 24}
     told["marks"] = {"flips": ends.get(name, 7.9)}
     spec = bundle(FORMS[name](**told))[figures.MIME]
     start = next(param["value"] for param in spec["params"] if "bind" in param)

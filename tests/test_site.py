@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -22,7 +24,7 @@ from PIL import Image
 from sphinx.errors import ExtensionError
 from visiting import PAGES, painted, parse
 
-from llm_economics.book import claims
+from llm_economics.book import claims, drawing, figures
 from llm_economics.book.figures import MIME
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.site import aside, charts, ledger, mathml, outputs, paper, weight
@@ -457,6 +459,27 @@ def test_titles_and_marks_of_what_is_moved_follow(site):
             assert sum("in the text" in mark for mark in marks) == 1, control["id"]
             seen += len(marks) > 1
     assert seen >= 20, "figures that mark where a finding flips"
+
+
+@pytest.mark.parametrize("log_y", [True, False])
+def test_points_that_follow_a_handle_stand_where_vega_would_draw_them(log_y):
+    frame = pd.DataFrame(
+        {"users": users, "kind": kind, "share": max(float(log_y), 100 - users * step)}
+        for kind, step in (("one", 1.5), ("other", 9))
+        for users in (1, 2, 4, 7, 16, 60)
+    )
+    said = {"readout": "users", "slider_title": "users", "x_title": "users", "y_title": "share, %"}
+    said |= {"title": "A finding", "description": "What it shows.", "rules": [("y", 100, "all")], "log_y": log_y}
+    spec = figures.clean(figures.frontier(frame, "users", "users", "share", color="kind", **said).to_dict())
+    svg = drawing.svg(charts.standing(spec))
+    found = charts.places(spec, charts.moved(spec), charts.dressed(svg))
+    left, top = map(
+        float, re.search(r'<g[^>]*translate\(([\d.]+),([\d.]+)\)"[^>]*>.*?d="M0,0h', svg, re.DOTALL).groups()
+    )
+    drawn = re.findall(r'aria-roledescription="point" transform="translate\(([\d.]+),([\d.]+)\)', svg)
+    seen = [[left + float(x), top + float(y)] for x, y in drawn]
+    placed = [place[:2] for series in (0, 1) for at in found["at"] for place in at if place[2] == series]
+    assert len(placed) == len(seen) == len(frame) and pytest.approx(np.array(seen), abs=0.06) == np.array(placed)
 
 
 def test_marks_that_would_meet_stand_in_lines():
