@@ -35,7 +35,7 @@ HOUSE = {
         3,
         "tracing support rounding judging records claims findings openings tiles drawing charting moved figures",
     ),
-    "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
+    "reruns": (4, "cells forks kernels engine notebooks scenarios runs sweeps solving comparison"),
     "site": (
         4,
         "browser answering mathml charts numbers openings ledger outputs aside beside sharing weight paper times",
