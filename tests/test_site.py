@@ -231,7 +231,11 @@ def test_verdicts_are_cards_with_their_id_as_anchor(site):
             for cell in json.loads((ROOT / f"{page}.ipynb").read_text())["cells"]:
                 found = (output.get("data", {}).get(claims.VERDICT_MIME) for output in cell.get("outputs", ()))
                 recorded += [(row["id"], row["verdict"]) for row in found if row]
-        cards = parse(site / f"{page}.html").select(".verdict")
+        soup = parse(site / f"{page}.html")
+        for table in soup.select(".ledger"):
+            after = table.find_next_sibling(lambda tag: "only-code" not in tag.get("class", ()))
+            assert after is None or "ledger" not in after.get("class", ()), f"{page}: one table in two parts"
+        cards = soup.select(".verdict")
         assert [(card["id"], card.select_one(".verdict-badge").get_text()) for card in cards] == recorded
 
 
@@ -284,6 +288,26 @@ def test_formulas_become_mathml():
     lines = mathml.convert(mathml._environment("\\begin{align}\na &= b \\\\\nc &= d\n\\end{align}"), "block")
     assert lines.count("<mtr>") == 2 and "&</mi>" not in lines
     assert mathml.convert(r"\begin{aligned} a &= b \\ c &= d \end{aligned}", "block").count("<mtr>") == 2
+
+
+def test_a_long_formula_is_written_in_pieces_that_a_phone_sets_below_each_other():
+    long = r"\text{bytes per token} = 2 \times \text{layers} \times \text{key-value heads} + f(a + b)"
+    pieces = BeautifulSoup(mathml.in_pieces(mathml.convert(long, "block")), "html.parser").select("math")
+    said = [piece.mrow.get_text().replace("\xa0", " ") for piece in pieces]
+    assert said == ["bytes per token", "=2", "×layers", "×key-value heads", "+f(a+b)"]
+    assert all(piece.mrow.mo["form"] == "infix" for piece in pieces[1:])
+    assert [len(piece.select("annotation")) for piece in pieces] == [1, 0, 0, 0, 0]
+    lines = r"\begin{align*}\text{bytes per token of a model} &= 2 \\ \text{bytes} &= 3\end{align*}"
+    for short in (r"a = b + c", lines):
+        made = mathml.convert(short, "block")
+        assert mathml.in_pieces(made) == made
+
+
+def test_the_point_behind_a_formula_begins_no_line():
+    formula, text = nodes.math("", "c"), nodes.Text("., as it is")
+    paragraph = nodes.paragraph("", "", formula, text)
+    mathml.take_points(None, nodes.Element("", paragraph), "")
+    assert formula["point"] == ".," and paragraph.astext() == "c as it is"
 
 
 def test_a_broken_formula_stops_the_build():

@@ -165,7 +165,8 @@ def _meet_from_nearby(view: dict[str, Any]) -> None:
         return
     mark = view.pop("mark")
     del view["encoding"]
-    met = {key: encoding[key] for key in ("x", "y", "color", "tooltip") if key in encoding}
+    kept = ("x", "y", "color", "strokeDash", "tooltip")  # without dashes Vega-Lite would show two legends
+    met = {key: encoding[key] for key in kept if key in encoding}
     line = {"mark": mark, "encoding": {key: value for key, value in encoding.items() if key != "tooltip"}}
     view["layer"] = [line, {"mark": {"type": "point", "size": 90, "opacity": 0, "aria": False}, "encoding": met}]
 
