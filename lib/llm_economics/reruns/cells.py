@@ -105,7 +105,7 @@ def _run(shell: ZMQInteractiveShell, source: str) -> dict[str, Any]:
     sys.stderr.flush()
     reply = {"execution_count": shell.execution_count - 1, "status": "ok"}
     wrong = done.error_before_exec or done.error_in_exec
-    if wrong is not None or shell._last_traceback_during_displayhook:
+    if wrong is not None or getattr(shell, "_last_traceback_during_displayhook", False):
         told = {"ename": type(wrong).__name__, "evalue": str(wrong), "traceback": shell._last_traceback or []}
         reply |= {"status": "error", **told}
     return reply

@@ -69,7 +69,7 @@ def _offer_rerun(app: Any, doctree: nodes.document, page: str) -> None:
     command = f"llm-economics run {page.rsplit('/', 1)[-1]}"
     html = (
         '<div class="book-rerun"><p>The command that runs this chapter with the values set on this page:</p>'
-        f'<div class="book-command"><pre tabindex="0">{escape(command)}</pre></div></div>'
+        f'<pre tabindex="0">{escape(command)}</pre></div>'
     )
     own = answering.own_price(Path(app.srcdir) / f"{page}.ipynb") if answering.PAGE in app.env.found_docs else None
     if own:

@@ -35,7 +35,7 @@
     delete spec.usermeta;
     const config = spec.config = spec.config || {};
     config.background = "transparent";
-    config.padding = narrow.matches ? 2 : { left: 2, right: 2, top: 10, bottom: 10 }; // as high as the picture before
+    config.padding = narrow.matches ? 2 : 10; // as in the picture before
     if ((spec.mark || spec.layer) && typeof spec.width !== "object") {
       spec.width = width;
       spec.autosize = { type: "fit-x", contains: "padding" };
@@ -52,6 +52,8 @@
 
   async function draw(figure, source) {
     const view = figure.querySelector(".book-chart-view");
+    const picture = view.querySelector(".book-chart-still");
+    if (picture) { view.style.maxWidth = `${picture.querySelector("img").getAttribute("width")}px`; } // as wide as what it replaces
     const width = view.clientWidth;
     const place = document.createElement("div");
     const made = await window.vegaEmbed(place, specification(figure, source, width), {
@@ -61,7 +63,6 @@
     await made.view.runAsync();
     const old = figure.finalize;
     Object.assign(figure, { view: made.view, finalize: made.finalize, source, drawnWidth: width });
-    const picture = view.querySelector(".book-chart-still");
     if (picture) { picture.classList.add("book-print"); }
     view.querySelectorAll(".vega-embed").forEach((earlier) => earlier.remove());
     view.append(place);
