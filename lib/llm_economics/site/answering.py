@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import json
 import shutil
+import sys
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from sphinx.util.docutils import SphinxDirective
 from llm_economics import facts
 from llm_economics.evidence import answers, deployments, offers
 from llm_economics.evidence.today import entered
+from llm_economics.facts import cache
 from llm_economics.facts.chips import _system_names
 from llm_economics.facts.models import _FORMS, GPT4, _model_rows
 from llm_economics.facts.store import plain
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import BYTES_PER_VALUE
 from llm_economics.formulas.offers import format_of
+from llm_economics.reruns.notebooks import library
 from llm_economics.site import browser
 
 PARTS = Path(__file__).parent / "calculator"
@@ -200,12 +203,22 @@ def rooms() -> tuple[dict[str, Any], dict[str, str]]:
     return {"files": needed, "known": known()}, {path: files[path] for path in files if path not in needed}
 
 
+def loaded() -> dict[str, Any]:
+    """The files that the page loads with questions, by name; written down once for a state of library and catalog."""
+    made_by = (Path(__file__), Path(browser.__file__), PARTS / "asking.py")
+    name = cache.key(library(), sys.version, *(path.read_bytes() for path in made_by))
+    kept = cache.read("calculator", name)
+    if kept is None:
+        kept = json.dumps(dict(zip(("rooms", "more"), rooms(), strict=True)) | {"points": points()}).encode()
+        cache.write("calculator", name, kept)
+    return json.loads(kept)
+
+
 def write(outdir: Path) -> None:
     """Everything that the page loads with the first question, beside the page's own scripts."""
     to = outdir / "_static" / "calculator"
     shutil.copytree(PARTS / "micropython", to / "micropython", dirs_exist_ok=True)
     for name in ("worker.mjs", "runtime.mjs"):
         shutil.copy(PARTS / name, to / name)
-    for name, content in zip(("rooms", "more"), rooms(), strict=True):
+    for name, content in loaded().items():
         (to / f"{name}.json").write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-    (to / "points.json").write_text(json.dumps(points(), separators=(",", ":")), encoding="utf-8")
