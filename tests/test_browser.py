@@ -97,7 +97,7 @@ def test_what_the_page_loads_is_written_down_once_for_a_state_of_the_library(mon
     first = answering.loaded()
     monkeypatch.setattr(answering, "rooms", None)
     assert answering.loaded() == first and set(first) == {"rooms", "more", "points"}
-    monkeypatch.setattr(answering, "library", lambda: "another")
+    monkeypatch.setattr(answering.sys, "version", "another")
     with pytest.raises(TypeError):
         answering.loaded()
 

@@ -115,7 +115,8 @@ def frontier(
 
     Each row is a point of a curve (``color``), at one value of ``slider``; its other columns show where the pointer
     rests. ``low`` and ``high`` are a band around the curve, empty where there is none. Without ``log_y`` the vertical
-    axis begins at 0. ``slider``, ``readout``, ``title``, ``start`` and ``marks`` are as in :func:`slider_grid`, and so are the errors.
+    axis begins at 0. ``slider``, ``readout``, ``title``, ``start`` and ``marks`` are as in :func:`slider_grid`, and so
+    are the errors.
     """
     has(frame, slider, x, y, color, low, high)
     frame, here, params = _moved(frame, slider, start, slider_title, readout)

@@ -25,7 +25,6 @@ from llm_economics.facts.store import plain
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import BYTES_PER_VALUE
 from llm_economics.formulas.offers import format_of
-from llm_economics.reruns.notebooks import library
 from llm_economics.site import browser
 
 PARTS = Path(__file__).parent / "calculator"
@@ -205,8 +204,9 @@ def rooms() -> tuple[dict[str, Any], dict[str, str]]:
 
 def loaded() -> dict[str, Any]:
     """The files that the page loads with questions, by name; written down once for a state of library and catalog."""
-    made_by = (Path(__file__), Path(browser.__file__), PARTS / "asking.py")
-    name = cache.key(library(), sys.version, *(path.read_bytes() for path in made_by))
+    package = PARTS.parents[1]
+    made_of = [*package.glob("*/*.py"), *package.glob("*/*.json"), PARTS / "asking.py", *facts.DATA.glob("*.csv")]
+    name = cache.key(sys.version, *(path.read_bytes() for path in sorted(made_of)))
     kept = cache.read("calculator", name)
     if kept is None:
         kept = json.dumps(dict(zip(("rooms", "more"), rooms(), strict=True)) | {"points": points()}).encode()
