@@ -6,7 +6,7 @@
 from dataclasses import fields
 from fractions import Fraction
 
-from llm_economics.checkpoints import config, families, files, quantisation, shapes, stored
+from llm_economics.checkpoints import config, families, files, methods, quantisation, shapes, stored
 from llm_economics.formulas import (
     architecture,
     attribution,
@@ -145,6 +145,24 @@ def of_format(n, m):
     ]  # fmt: skip
     form = formats[n % len(formats)]
     return [form.name, form.size(64 * m, 32 * n), form.keeps(64 * m, 32 * n)]
+
+
+VECTORS = {"vector_lens": [4, 8], "num_centroids": [64, 256], "num_res_centroids": [-1, 16], "outlier_size": 2}
+DECLARED = {
+    "torchao": {"quant_type": {"default": {"_type": "Int8WeightOnlyConfig", "_data": {"group_size": 32}}}},
+    "quanto": {"weights": "int4"}, "hqq": {"quant_config": {"weight_quant_params": {"nbits": 3, "group_size": 64}}},
+    "sinq": {"nbits": 5}, "metal": {"bits": 2}, "aqlm": {"num_codebooks": 2, "nbits_per_codebook": 8},
+    "vptq": {"config_for_layers": {"a.b": VECTORS}}, "spqr": {"shapes": {"a.b.dense_weights.shape": 77}},
+    "higgs": {"bits": 3}, "exl2": {"bits": 4.25}, "exl3": {"bits": 3.0, "head_bits": 8},
+    "bitnet": {"use_rms_norm": True},
+    "gemma": {"module_quant_configs": {"b": {"num_bits": 2}}}, "eetq": {}, "fp-quant": {"forward_dtype": "mxfp4"},
+}  # fmt: skip
+
+
+def of_methods(n, m):
+    found = [methods.METHODS[method](DECLARED[method], {}) for method in sorted(DECLARED)]
+    found.append(methods.quanto_map({"a.b": {"weights": "qint2"}}, {}))
+    return [[one.scheme, one.warnings, one.format_of("a.b").size(64 * m, 32 * n)] for one in found]
 
 
 def of_config(given):
@@ -392,6 +410,7 @@ QUESTIONS = {
         quantisation.part_match(f"a.layers.{n}.b", ["layers.3", "*.b"]),
         quantisation.list_match(["a.b", r"re:.*layers\.[12]\..*", "c*[0-9]"])(f"c.layers.{n}.{m}"),
     ],
+    "methods": lambda x, s, n, m: of_methods(n, m),
     "stored": lambda x, s, n, m: [
         files.Tensor("a", "BF16", (n, m), 4096).elements,
         files.is_weights(f"model-{n}.safetensors"),

@@ -185,6 +185,20 @@ def test_nothing_of_the_theme_is_shipped_that_no_page_asks_for(site):
     }
 
 
+def test_a_line_that_is_met_from_nearby_keeps_one_legend_of_strokes():
+    series = {key: {"field": "kind", "type": "nominal"} for key in ("color", "strokeDash")}
+    at = {key: {"field": key, "type": "quantitative"} for key in ("x", "y")}
+    spec = {
+        "mark": {"type": "line"},
+        "encoding": at | series | {"tooltip": [{"field": "x", "type": "quantitative"}]},
+        "data": {"name": "d"},
+        "datasets": {"d": [{"x": x, "y": x, "kind": kind} for x in (1, 2) for kind in ("one", "two")]},
+    }
+    drawn = BeautifulSoup(drawing.svg(charts.interactive(spec)), "html.parser")
+    assert [text.get_text() for text in drawn.select(".role-legend-label text")] == ["one", "two"]
+    assert {path["d"].count("L") for path in drawn.select(".role-legend-symbol path")} == {1}
+
+
 def test_a_theme_that_changed_is_noticed(tmp_path):
     for name in weight.SHEETS:
         (tmp_path / name.replace("*", "0")).parent.mkdir(exist_ok=True)

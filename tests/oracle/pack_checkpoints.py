@@ -58,7 +58,7 @@ def main() -> None:
             continue
         table = json.loads((folder / "tensors.json").read_text(encoding="utf-8"))
         tensors = {name: what for file in table["files"].values() for name, what in file.items()}
-        names = ("config.json", "hf_quant_config.json", "quantization_config.json")
+        names = ("config.json", "hf_quant_config.json", "quantization_config.json", "quanto_qmap.json")
         files = {
             name: json.loads((folder / name).read_text(encoding="utf-8")) for name in names if (folder / name).exists()
         }

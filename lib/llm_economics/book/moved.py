@@ -114,8 +114,9 @@ def frontier(
     """Curves over a logarithmic axis that stand still, and on each the point that the reader moves along it.
 
     Each row is a point of a curve (``color``), at one value of ``slider``; its other columns show where the pointer
-    rests. ``low`` and ``high`` are a band around the curve, empty where there is none. ``slider``, ``readout``,
-    ``title``, ``start`` and ``marks`` are as in :func:`slider_grid`, and so are the errors.
+    rests. ``low`` and ``high`` are a band around the curve, empty where there is none. Without ``log_y`` the vertical
+    axis begins at 0. ``slider``, ``readout``, ``title``, ``start`` and ``marks`` are as in :func:`slider_grid`, and so
+    are the errors.
     """
     has(frame, slider, x, y, color, low, high)
     frame, here, params = _moved(frame, slider, start, slider_title, readout)

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_economics.checkpoints.config import SIDE_INDEX, is_weights, load
-from llm_economics.checkpoints.quantisation import Declaration, Format, declared, dtype_bytes, stored_dtype
+from llm_economics.checkpoints.formats import Declaration, Format, dtype_bytes, stored_dtype
+from llm_economics.checkpoints.quantisation import declared
 from llm_economics.formulas.architecture import Architecture
+from llm_economics.formulas.architecture import parameters as total_of
 from llm_economics.formulas.blocks import Layer, Weight, vector
 from llm_economics.formulas.records import field, record, replace
 
@@ -392,7 +394,20 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
             parts["ahead"] += each * ahead
             parts["common"] -= each * ahead
             corrections += each * ahead
-    return corrections + declaration.kv_scale_bytes * architecture.attention_layers
+    angles = _angles(config) if declaration.method == "sinq" else 0
+    return corrections + angles + declaration.kv_scale_bytes * architecture.attention_layers
+
+
+def _angles(config: Mapping[str, Any]) -> int:
+    """Bytes of the two tables of angles that SINQ stores with a model of rotary positions."""
+    inner = config.get("text_config")
+    for given in (inner if isinstance(inner, Mapping) else {}, config):
+        heads, hidden = given.get("num_attention_heads"), given.get("hidden_size")
+        if isinstance(heads, int) and isinstance(hidden, int) and heads > 0:
+            width = given.get("qk_rope_head_dim") or given.get("head_dim") or hidden // heads
+            share = given.get("partial_rotary_factor")
+            return 8 * (int(width * (share if isinstance(share, float) else 1)) // 2)
+    return 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -400,13 +415,21 @@ def _buffers(architecture: Architecture, declaration: Declaration, config: Mappi
 
 # Expressions are compiled when the first table of weights is read.
 _AUXILIARY = (
-    r"[._](?:weight_scale_inv|weight_scale_2|weight_scale|scale_inv|scales?|biases|weight_global_scale|"
-    r"input_global_scale|input_scale|input_scale_ub|input_zero_point|weight_zero_point|zero_point|weight_shape|"
-    r"weight_g_idx|g_idx|qzeros|"
+    r"[._]{1,2}(?:weight_scale_inv|weight_scale_2|weight_scales?|scale_inv|scales?|q?biases|weight_global_scale|"
+    r"input_global_scale|act_global_scale|input_scale|output_scale|input_scale_ub|input_zero_point|weight_zero_point|"
+    r"zero_point|scale_and_zero|per_tensor_scale|act_pre_scale|shift|weight_shape|weight_g_idx|g_idx|qzeros|"
     r"SCB|weight_format|activation_scale|pre_quant_scale|absmax|quant_map|nested_absmax|nested_quant_map|"
-    r"quant_state\.bitsandbytes__\w+)$"
+    r"quant_state\.bitsandbytes__\w+|(?:input|output)_activation_scale|embedding_scale|"
+    r"(?:forward|backward)_hadamard_matrix)$"
+    r"|\.(?:zero|shape|axis|group_size|nbits|channel_wise|compute_dtype|encoded_state_dict|offload_meta|optimize|packing|"
+    r"quant_scale|quant_zero|round_zero|stores_quant_config|unpack_view_dtype|view_as_float|meta\.[\w.]+)$"
+    r"|\.(?:tables2?|codebooks|(?:res_|outlier_)?centroids\.weight|outlier_indices|perm|weight_bias|row_offsets|col_vals|"
+    r"in_perm|s[uv]h?|mcg|mul1|q_scale|q_scale_max|q_groups|q_group_map|q_perm|q_invperm)$"
 )
-_WEIGHT = r"(?:\.weight_packed|\.qweight|_blocks|\.weight)$"
+_WEIGHT = (
+    r"(?:\.weight_packed|\.qweight|\._weight_qdata|_qdata|_blocks|\.weight(?:\._data){0,2}|\.W_q|\.codes|\.indices|"
+    r"\.dense_weights|\.trellis|\.q_weight|\.embedding_quantized)$"
+)
 _CACHE = r"[._](?:[kvq]_scale|prob_output_scale|kv_scale|[kvq]_zero_point)$"
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _VISION = r"(?:^|\.)(?:visual|vision|vision_tower|vision_model|audio_tower|audio|mm_projector|v)\."
@@ -440,19 +463,23 @@ def of_table(
     layers = _layer_count(config)
     parts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
-    values = 0
+    values, told = 0, True
     corrected = config is not None and config.get("model_type") in _CORRECTED
     tied = bool(architecture.tied_embeddings) if architecture is not None else _head_is_missing(plain)
     kept: list[Tensor] = []
     for tensor in plain:
         module = re.sub(_WEIGHT, "", tensor.name)
-        quantised = tensor.dtype not in _FLOATS
+        quantised = tensor.dtype not in _FLOATS or _in_other_words(scales.get(module, ()))
         seen["quantised" if quantised else "other"] += tensor.bytes
         parts[_part(tensor.name, layers, tied)] += tensor.bytes
-        if not (corrected and tensor.name.endswith("e_score_correction_bias")):  # a buffer
-            values += _values(tensor, scales.get(module, ()), declaration)
+        buffer = tensor.name.endswith("inv_freq") or (corrected and tensor.name.endswith("e_score_correction_bias"))
+        if not buffer:
+            stands_for = _values(tensor, scales.get(module, ()), declaration)
+            told, values = told and stands_for is not None, values + (stands_for or 0)
         if not quantised:
             kept.append(tensor)
+    if not told:
+        values = total_of(architecture).total if architecture is not None else None
     for tensor in (tensor for many in scales.values() for tensor in many):
         seen["quantised"] += tensor.bytes
         parts[_part(tensor.name, layers, tied)] += tensor.bytes
@@ -508,33 +535,75 @@ def _part(name: str, layers: int | None, tied: bool) -> str:
     return "lookup" if re.search(_TABLE, name) and not tied else "common"
 
 
-def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int:
-    """Weights that a stored tensor stands for."""
+def _in_other_words(scales: Any) -> bool:
+    """Whether what looks like floats are packed weights: bitsandbytes may store them in words of any type."""
+    return any(scale.name.endswith("quant_map") for scale in scales)
+
+
+def _values(tensor: Tensor, scales: Any, declaration: Declaration | None) -> int | None:
+    """Weights that a stored tensor stands for; None where its shape does not tell."""
     name, elements = tensor.name, tensor.elements
+    ends = {scale.name.rsplit(".", 1)[-1]: scale for scale in scales}
+    if _in_other_words(scales):
+        return 2 * tensor.bytes
     if tensor.dtype == "U32":
-        scale = next((scale for scale in scales if scale.name.endswith(".scales")), None)
+        scale = ends.get("scales")
         return elements * 8 if scale is None else scale.elements * _mlx_group(tensor, scale, declaration)
+    if name.endswith((".W_q", "._data")) and tensor.shape:  # rows are groups, laid over one another
+        groups = next((ends[end] for end in ("x", "scale", "_scale") if end in ends), None)
+        groups = next((one for one in scales if one.name.endswith("meta.scale.x")), groups)
+        if groups is None or (groups.shape[0] == 1 and len(groups.shape) == 2 and tensor.shape[0] > 1):
+            form = declaration.format_of(re.sub(_WEIGHT, "", name)) if declaration is not None else None
+            known = groups is not None and form is not None and form.block[1] > 1  # columns are groups
+            return groups.elements * form.block[1] if known else _of_bits(tensor, declaration)
+        return elements if name.endswith(".weight._data") else groups.elements * tensor.shape[-1]
+    if name.endswith(".trellis") and len(tensor.shape) == 3:
+        return tensor.shape[0] * tensor.shape[1] * 256
+    if tensor.dtype == "I16" and name.endswith(".qweight"):
+        return 4 * elements
+    if tensor.dtype == "I16" and "tables2" in ends and "scales" in ends:
+        return ends["scales"].shape[0] * tensor.shape[-1]
+    if name.endswith((".codes", ".indices", ".dense_weights", ".q_weight")):
+        return None
     if tensor.dtype == "I32":
-        found = next((scale for scale in scales if scale.name.endswith(".scales")), None)
+        found = ends.get("scales")
         if name.endswith(".qweight") and found is not None and len(found.shape) == 2 == len(tensor.shape):
+            if "qzeros" not in ends or tensor.shape[0] == found.shape[0]:  # AWQ for marlin, or for one row at a time
+                return elements * 32 // _packed_bits(declaration)
             if tensor.shape[1] != found.shape[1]:  # packed along the outputs
                 return tensor.shape[0] * found.shape[1]
-            zeros = next((scale for scale in scales if scale.name.endswith(".qzeros")), None)
+            zeros = ends.get("qzeros")
             bits = round(32 * zeros.shape[1] / found.shape[1]) if zeros is not None and found.shape[1] else 4
             return elements * 32 // max(1, bits)
         return elements * 32 // _packed_bits(declaration)
     if tensor.dtype == "U8":
-        if any(scale.name.endswith("weight_zero_point") for scale in scales):
+        if "weight_zero_point" in ends:
             return elements
-        groups = next((scale.shape[-1] for scale in scales if scale.name.endswith("weight_scale") and scale.shape), 0)
+        if "weight_scale" in ends and ends["weight_scale"].elements == 1 and "weight_scale_2" not in ends:
+            return 4 * elements
+        if ("weight_scale" in ends and ends["weight_scale"].shape[-1:] == (1,)) or "embedding_scale" in ends:
+            return _of_bits(tensor, declaration)
+        groups = ends["weight_scale"].shape[-1] if "weight_scale" in ends and ends["weight_scale"].shape else 0
         if groups and tensor.shape and groups * 32 * 3 == tensor.shape[-1] * 4:
             return elements * 4 // 3  # four values of 6 bits in three bytes
         return 2 * elements
+    if tensor.dtype == "I8" and name.endswith("_qdata"):
+        scale = ends.get("_weight_scale")
+        return 2 * elements if scale is not None and scale.shape[-1:] == tensor.shape[:1] != (1,) else elements
     if tensor.dtype == "I8" and any(
-        scale.dtype in ("F8_E8M0", "U8") and scale.elements * 16 == elements for scale in scales
+        scale.dtype in ("F8_E8M0", "U8", "F32") and scale.elements * 16 == elements for scale in scales
     ):
         return 2 * elements
     return elements
+
+
+def _of_bits(tensor: Tensor, declaration: Declaration | None) -> int:
+    """Weights in a tensor whose bits the declaration alone tells; four where none does."""
+    module = re.sub(_WEIGHT, "", tensor.name)
+    kinds = ("embedding", "linear") if re.search(_TABLE, tensor.name) else ("linear",)
+    forms = [declaration.format_of(module, kind) for kind in kinds] if declaration is not None else []
+    bits = next((re.match(r"int(\d)", form.name) for form in forms if form is not None), None)
+    return 8 * tensor.bytes // (int(bits[1]) if bits else 4)
 
 
 def _mlx_group(tensor: Tensor, scale: Tensor, declaration: Declaration | None) -> int:
@@ -615,10 +684,12 @@ def _seen_scheme(
     if declaration is not None and declaration.quantised:
         forms = [form for _, form in declaration.formats if form is not None]
         main = forms[0]
-        if not quantised:
+        if not quantised and not any(_in_other_words(some) for some in scales.values()):
             word = largest.most_common(1)[0][0] if largest else "BF16"
             return declaration.scheme, {"weights": _WORDS.get(word, "bf16"), "arithmetic": None}, (1, 1)
         return declaration.scheme, {"weights": main.weights, "arithmetic": main.arithmetic}, _widest(forms)
+    if not quantised and any(_in_other_words(some) for some in scales.values()):
+        quantised = [tensor for tensor in plain if _in_other_words(scales.get(re.sub(_WEIGHT, "", tensor.name), ()))]
     if not quantised:
         word = largest.most_common(1)[0][0] if largest else "BF16"
         name = _WORDS.get(word, word.lower())
@@ -630,11 +701,28 @@ def _seen_scheme(
 _WORDS = {"BF16": "bf16", "F16": "fp16", "F32": "fp32"}
 
 
+_TOOLS = {
+    ".W_q": "hqq or sinq",
+    "_qdata": "torchao",
+    "._data": "quanto",
+    ".trellis": "exl3",
+    ".q_weight": "exl2",
+    ".codes": "aqlm",
+    ".indices": "vptq",
+    ".dense_weights": "spqr",
+}
+"""Tools whose weights have a name of their own."""
+
+
 def _guess(tensor: Tensor, scales: list[Tensor]) -> tuple[str, dict[str, Any], tuple[int, int]]:
     """A scheme from the largest quantised tensor and its scales alone."""
     ends = {scale.name.rsplit(".", 1)[-1]: scale for scale in scales}
     state = next((scale.name.rsplit("__", 1)[-1] for scale in scales if "bitsandbytes__" in scale.name), None)
     four, eight = {"weights": "fp4", "arithmetic": None}, {"weights": "fp8", "arithmetic": "fp8"}
+    tool = next((_TOOLS[end] for end in _TOOLS if tensor.name.endswith(end)), None)
+    if tool:
+        whole = tensor.dtype == "I8" or tensor.dtype.startswith("F8")
+        return tool, {"weights": "int8" if whole else "int4", "arithmetic": None}, (1, 1)
     if state:
         return f"bitsandbytes {state}", {"weights": "int4", "arithmetic": None}, (1, 64)
     if "SCB" in ends:

@@ -165,7 +165,10 @@ def _meet_from_nearby(view: dict[str, Any]) -> None:
         return
     mark = view.pop("mark")
     del view["encoding"]
-    kept = ("x", "y", "color", "strokeDash", "tooltip")  # without dashes Vega-Lite would show two legends
+    for series in (encoding[key] for key in ("color", "strokeDash") if "field" in encoding.get(key, {})):
+        if series.get("legend", {}) is not None:
+            series["legend"] = {"symbolType": "stroke"} | series.get("legend", {})
+    kept = ("x", "y", "color", "strokeDash", "tooltip")  # what differs would give line and points a legend each
     met = {key: encoding[key] for key in kept if key in encoding}
     line = {"mark": mark, "encoding": {key: value for key, value in encoding.items() if key != "tooltip"}}
     view["layer"] = [line, {"mark": {"type": "point", "size": 90, "opacity": 0, "aria": False}, "encoding": met}]
