@@ -13,6 +13,7 @@ from llm_economics.facts import ROOT
 from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.reruns import notebooks
+from llm_economics.site.charts import moved
 
 CHART = "application/vnd.vegalite.v5+json"
 
@@ -64,6 +65,11 @@ class Chapter:
     @property
     def charts(self) -> list[dict]:
         return [data[CHART] for data in self.outputs if CHART in data]
+
+    def moved(self, handle: str) -> dict[Any, tuple[str, str]]:
+        """Title and read-out of the figure with that handle at each of its values, as committed."""
+        found = next(made for chart in self.charts if (made := moved(chart)) and made.name == handle)
+        return dict(zip(found.values, zip(found.titles, found.readouts, strict=True), strict=True))
 
 
 def agree(results: Mapping[str, Any], wanted: Mapping[str, Any], rel: float = 1e-9) -> None:

@@ -93,6 +93,15 @@ def test_every_public_formula_is_asked(tmp_path, monkeypatch):
     assert {name for name in missing if name.split(".")[-1] not in FILES_OF_A_DISK and ".Catalog." not in name} == set()
 
 
+def test_what_the_page_loads_is_written_down_once_for_a_state_of_the_library(monkeypatch):
+    first = answering.loaded()
+    monkeypatch.setattr(answering, "rooms", None)
+    assert answering.loaded() == first and set(first) == {"rooms", "more", "points"}
+    monkeypatch.setattr(answering.sys, "version", "another")
+    with pytest.raises(TypeError):
+        answering.loaded()
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """A page that has the rooms loaded: evaluates ``ask(questions)``."""

@@ -50,6 +50,17 @@ test_results_are_those_of_a_count_by_hand = equal(
 )
 
 
+def test_the_figure_counts_who_agrees_at_each_distance():
+    said, results = CHAPTER.moved("close"), CHAPTER.results()
+    every = results["answers_to_counts"]
+    for threshold in (0.05, 0.5):
+        within = every - CHAPTER.results(explain_above=threshold)["answers_to_counts_off"]
+        assert said[100 * threshold][1].startswith(f"{within:.0f} of {every:.0f} counts, ")
+    steps = [float(readout.split(", ")[1].split()[0].replace("none", "0")) for _, readout in said.values()]
+    assert steps == sorted(steps) and 13 == steps[-1] > 2 == steps[list(said).index(10)], "of 15, read off the table"
+    assert "none of 15 decode steps" in said[7][0] and "2 of 15 decode steps" in said[10][0]
+
+
 def test_every_difference_is_rebuilt_at_any_threshold():
     strict, default = CHAPTER.results(explain_above=0.001), CHAPTER.results()
     assert strict["answers_to_counts_off"] > default["answers_to_counts_off"]

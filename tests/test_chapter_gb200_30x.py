@@ -256,6 +256,15 @@ def test_verdicts_at_the_defaults():
     assert verdicts["gb200-x01"]["computed_value"] == pytest.approx([*stop, *half], rel=1e-5)
 
 
+def test_the_figure_says_at_each_limit_what_the_chapter_records_and_where_thirty_ends():
+    said, results = CHAPTER.moved("limit_ms"), {name: row["value"] for name, row in chapter()[1].items()}
+    best, boxes = (f"{results[f'speedup_over_{how}']:.3g} times" for how in ("spread", "boxes"))
+    assert said[50.0][1] == f"{best} (boxes: {boxes})" and best in said[50.0][0]
+    served = {ms: float(ratio.split()[0]) for ms, (_, ratio) in said.items() if ratio[0].isdigit()}
+    assert max(ms for ms, ratio in served.items() if ratio >= 30) == results["thirty_at_ms"]
+    assert min(said) < min(served) and "H100s serve nobody" in said[min(said)][0]
+
+
 def measured(base: str, other: str) -> float:
     """DeepSeek-R1's ratio at 20 tokens/s for each user, 8,192 tokens in, by hand."""
     rows = facts.load("inferencemax_iso_interactivity")

@@ -17,7 +17,8 @@ def user_speed(p, batch, stages=None, efficiency=1.0, card="A100 40GB") -> float
     distinct = 16 * (1 - (1 - 2 / 16) ** micro)
     read = size * (SHARED + distinct * EXPERT) + micro * 61440 * 8192
     memory = read / (8 * chip.memory_bandwidth * efficiency)
-    return 1 / max(memory, micro * 2 * ACTIVE / (8 * chip.peak("bf16")))
+    attention = 4 * 120 * 84 * 128 * 8192  # over the context
+    return 1 / max(memory, micro * (2 * ACTIVE + attention) / (8 * chip.peak("bf16")))
 
 
 def expected(p: dict) -> dict[str, float]:
@@ -57,6 +58,18 @@ def test_solved_batches_are_where_they_say():
     users, requests = (results[n] for n in ("users_at_reading_speed", "requests_for_printed_dollars"))
     assert user_speed(CHAPTER.defaults, users) == pytest.approx(8.33, rel=1e-6)
     assert 128 / 3600 / (requests * user_speed(CHAPTER.defaults, requests)) * 1000 == pytest.approx(0.0049, rel=1e-6)
+
+
+def test_the_figure_keeps_one_promise_or_none_and_changes_where_the_chapter_says():
+    said, results = CHAPTER.moved("batch"), CHAPTER.results()
+    assert all(title.endswith("; the printed cents hold at no batch") for title, _ in said.values())
+    for batch, (title, readout) in said.items():
+        speed, paid = batch <= results["users_at_reading_speed"], batch >= results["requests_for_printed_dollars"]
+        assert not (speed and paid) and ("neither" in title) == (not speed and not paid), title
+        assert "reading speed holds, the price in dollars does not" in title if speed else "speed holds," not in title
+        each = user_speed(CHAPTER.defaults, batch)
+        assert readout == f"{each:.3g} tokens/s each, {100 * 128 / 3600 / (batch * each) * 1000:.3g} cents"
+    assert {4000, int(results["users_at_reading_speed"])} < set(said)
 
 
 def test_the_numbers_of_the_argument():

@@ -50,6 +50,21 @@ def expected(p: dict) -> dict[str, float]:
     }
 
 
+def test_the_figure_says_of_the_days_what_the_chapter_records():
+    said, results = CHAPTER.moved("days"), CHAPTER.results()
+    for days in (90, 100):
+        share = f"{100 * results[f'mfu_if_{days}_days']:.3g}%"
+        assert said[days][1] == f"A100s: {share}, ${results[f'bill_{days}_days'] / 1e6:.0f} million"
+        assert f"In {days} days 25,000 A100s must run at {share} of their peak" in said[days][0]
+    assert f"{100 * results['rerun_mfu_bf16']:.3g}% of theirs in BF16, more than any H100 run" in said[55][0]
+    runs = facts.load("training_runs")
+    runs = runs[(runs.chip == "H100") & (runs.kind == "throughput") & ~runs.run.str.contains("131072")]
+    at_peak = results["training_flops"] / (8192 * 86400 * facts.accelerator("H100").peak("bf16"))
+    beyond = [days for days, (title, _) in said.items() if "than any H100 run" in title]
+    assert max(beyond) < at_peak / runs.reported_mfu.max() <= max(beyond) + 5
+    assert all(("more than there is" in title) == (days < at_peak) for days, (title, _) in said.items())
+
+
 def dealt_bytes(p: dict[str, float], gpus: float) -> float:
     """One card of 120 × two: half the experts, whose optimiser state is divided by half as many replicas."""
     shared, experts = p["gpt4_shared_parameters"] / 120, p["gpt4_experts"] * p["gpt4_expert_parameters"] / 240

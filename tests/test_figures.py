@@ -14,7 +14,7 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from llm_economics.book import figures
+from llm_economics.book import drawing, figures
 from llm_economics.formulas.attribution import Range, tornado
 from llm_economics.formulas.elementwise import ParameterError
 
@@ -73,6 +73,10 @@ FORMS = {
         GRID.assign(low=GRID.cards / 2, high=GRID.cards * 2), "mfu", "days", "cards", color="run", readout="hours",
         low="low", high="high", slider_title="MFU", x_title="days", y_title="cards", **k,
     ),
+    "frontier of shares": lambda **k: figures.frontier(
+        GRID.assign(share=100 * GRID.mfu * (GRID.days > 30)), "mfu", "days", "share", color="run", readout="hours",
+        log_y=False, slider_title="MFU", x_title="days", y_title="share, %", **k,
+    ),
     "picker": lambda **k: figures.slider_grid(
         GRID.assign(mfu=GRID.mfu.map("{:.0%}".format)), "mfu", "cards", "run", kind="bars", start="40%",
         readout=lambda rows: f"{len(rows)} rows", slider_title="MFU", x_title="cards", **k,
@@ -93,7 +97,16 @@ FORMS = {
         pd.DataFrame({"hours": range(25)}), "hours", readout="hours", slider_title="hours a day", needed=4.9, **k
     ),
 }  # fmt: skip
-MOVED = ("slider", "frontier", "picker", "things in rows", "things in bins", "things in lines", "clock")
+MOVED = (
+    "slider",
+    "frontier",
+    "frontier of shares",
+    "picker",
+    "things in rows",
+    "things in bins",
+    "things in lines",
+    "clock",
+)
 
 
 def bundle(chart: alt.TopLevelMixin) -> dict:
@@ -170,6 +183,14 @@ def test_floats_are_rounded_and_a_thousandth_shows():
     assert with_hours(1 / 3)["image/svg+xml"] != with_hours(1.001 / 3)["image/svg+xml"]
 
 
+def test_what_nobody_will_see_is_held_to_the_rules_and_not_drawn(monkeypatch):
+    monkeypatch.setenv("LLM_ECONOMICS_FIGURES", "off")
+    monkeypatch.setattr(drawing, "svg", None)
+    assert FORMS["bars"](**SAID)._repr_mimebundle_() == {"text/plain": "[chart] What the chart shows."}
+    with pytest.raises(ParameterError, match="title"):
+        FORMS["bars"](title="", description="What the chart shows.")._repr_mimebundle_()
+
+
 def test_altairs_counters_do_not_show():
     def zoomed() -> dict:
         chart = alt.Chart(RUNS).mark_bar().encode(x=alt.X("hours", title="hours"), y=alt.Y("run", title=None))
@@ -197,7 +218,7 @@ def test_a_title_that_is_a_function_follows_the_slider(name):
     assert "marks" not in bundle(FORMS[name](**told))[figures.MIME]["usermeta"]["book"]
     values = bundle(FORMS[name](**told))[figures.MIME]["usermeta"]["book"]["titles"]
     assert len(values) == len(set(values)) > 3
-    ends = {"picker": "60%", "slider": 0.6, "frontier": 0.6, "clock": 24}
+    ends = {"picker": "60%", "slider": 0.6, "frontier": 0.6, "frontier of shares": 0.6, "clock": 24}
     told["marks"] = {"flips": ends.get(name, 7.9)}
     spec = bundle(FORMS[name](**told))[figures.MIME]
     start = next(param["value"] for param in spec["params"] if "bind" in param)

@@ -50,6 +50,17 @@ def complaints(tab) -> list[str]:
     return [f"{rule['id']} ({len(rule['nodes'])}×): {rule['help']}: {rule['nodes'][0]['html'][:300]}" for rule in found]
 
 
+UNLIKE = """[...document.querySelectorAll('.book-chart')].filter((chart) => {
+  const [drawn, picture] = ['.vega-embed svg', 'picture img'].map((part) => chart.querySelector(part));
+  const names = [...drawn.querySelectorAll('.role-legend-label text')].map((text) => text.textContent);
+  return drawn.clientWidth > Number(picture.getAttribute('width')) + 2 || new Set(names).size < names.length;
+}).map((chart) => chart.id)"""
+OUTSIDE = """[...document.querySelectorAll('.book-copy')].filter((button) => {
+  const [inner, outer] = [button, button.parentElement.querySelector('pre')].map((e) => e.getBoundingClientRect());
+  return inner.top < outer.top || inner.bottom > outer.bottom || inner.right > outer.right;
+}).map((button) => button.parentElement.textContent)"""
+
+
 def meet(contexts, address, page, mode):
     """A page with every figure drawn: whole, without a complaint, and with nothing from elsewhere."""
     with Visit(contexts[mode], address, page) as visit:
@@ -65,6 +76,8 @@ def meet(contexts, address, page, mode):
             "&& c.querySelector('.vega-embed svg').clientWidth > 200])"
         )
         assert charts == [[None, True]] * len(charts)
+        assert tab.evaluate(UNLIKE) == [], "a figure that is touched does not look like its picture"
+        assert tab.evaluate(OUTSIDE) == [], "a button lies beside its command"
         wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide[0] <= wide[1], "the page scrolls sideways"
         ends = tab.evaluate(

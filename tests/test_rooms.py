@@ -22,8 +22,8 @@ HOUSE = {
     ),
     "checkpoints": (
         1,
-        "config files formats methods quantisation shapes plain gpt mixtures rare latent states hybrids limits families stored "
-        "published",
+        "config files formats methods quantisation shapes plain gpt mixtures rare latent states hybrids limits "
+        "families stored published",
     ),
     "facts": (2, "units cache checked parameters documents rows bounds store chips descriptions models prices"),
     "evidence": (
@@ -35,7 +35,7 @@ HOUSE = {
         3,
         "tracing support rounding judging records claims findings openings tiles drawing charting moved figures",
     ),
-    "reruns": (4, "forks kernels notebooks scenarios runs sweeps solving comparison"),
+    "reruns": (4, "cells forks kernels engine notebooks scenarios runs sweeps solving comparison"),
     "site": (
         4,
         "browser answering mathml charts numbers openings ledger outputs aside beside sharing weight paper times",

@@ -100,6 +100,7 @@ JOINT = "Ann B. Lee, Bo Xu, and Cy D. Wu. The title, and more. A journal, 2023."
 @pytest.mark.parametrize(
     ("entry", "short"),
     [
+        (r"Maker. Cards reach \$2/hour. Blog, 2026.", "Maker. Cards reach $2/hour. Blog, 2026."),
         (f"{JOINT} URL: https://a.example/b.", "Ann B. Lee et al. The title, and more. A journal, 2023."),
         ("Ann Lee and Bo Xu. One, two, and three. 2023.", "Ann Lee and Bo Xu. One, two, and three. 2023."),
         ("Maker. Chips, cards, and racks. Blog, 2024.", "Maker. Chips, cards, and racks. Blog, 2024."),
@@ -129,8 +130,7 @@ MET = """(() => {
   const lies = (note) => others.some((one) => one !== note && meet(box(note), box(one)));
   return notes.filter(lies).map((note) => note.innerText);
 })()"""
-IN_TEXT = """[...document.querySelectorAll('.side-note')].every(
-  (note) => getComputedStyle(note).float === 'none' && note.getClientRects().length)"""
+A4 = 672  # pixels between the margins of @page
 
 
 @pytest.mark.parametrize("width", [1100, 1280, 1680])
@@ -141,8 +141,12 @@ def test_notes_stand_in_the_margin_where_there_is_room(browser, address, width):
         assert len(found) > 20 and {source for source, *_ in found} == {True, False}
         assert all(wide > 150 and beside_text and right <= width for _, wide, beside_text, right in found)
         assert visit.tab.evaluate(MET) == [], "a note lies on something"
+        visit.tab.set_viewport_size({"width": A4, "height": 987})
         visit.tab.emulate_media(media="print")
-        assert visit.tab.evaluate(IN_TEXT)
+        printed = visit.tab.evaluate(WHERE)
+        assert len(printed) == len(found)
+        assert all(wide > 150 and beside_text and right <= A4 for _, wide, beside_text, right in printed)
+        assert visit.tab.evaluate(MET) == [], "a note lies on something on paper"
     context.close()
 
 

@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -22,7 +24,7 @@ from PIL import Image
 from sphinx.errors import ExtensionError
 from visiting import PAGES, painted, parse
 
-from llm_economics.book import claims
+from llm_economics.book import claims, drawing, figures
 from llm_economics.book.figures import MIME
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.site import aside, charts, ledger, mathml, outputs, paper, weight
@@ -182,6 +184,20 @@ def test_nothing_of_the_theme_is_shipped_that_no_page_asks_for(site):
     }
 
 
+def test_a_line_that_is_met_from_nearby_keeps_one_legend_of_strokes():
+    series = {key: {"field": "kind", "type": "nominal"} for key in ("color", "strokeDash")}
+    at = {key: {"field": key, "type": "quantitative"} for key in ("x", "y")}
+    spec = {
+        "mark": {"type": "line"},
+        "encoding": at | series | {"tooltip": [{"field": "x", "type": "quantitative"}]},
+        "data": {"name": "d"},
+        "datasets": {"d": [{"x": x, "y": x, "kind": kind} for x in (1, 2) for kind in ("one", "two")]},
+    }
+    drawn = BeautifulSoup(drawing.svg(charts.interactive(spec)), "html.parser")
+    assert [text.get_text() for text in drawn.select(".role-legend-label text")] == ["one", "two"]
+    assert {path["d"].count("L") for path in drawn.select(".role-legend-symbol path")} == {1}
+
+
 def test_a_theme_that_changed_is_noticed(tmp_path):
     for name in weight.SHEETS:
         (tmp_path / name.replace("*", "0")).parent.mkdir(exist_ok=True)
@@ -229,7 +245,11 @@ def test_verdicts_are_cards_with_their_id_as_anchor(site):
             for cell in json.loads((ROOT / f"{page}.ipynb").read_text())["cells"]:
                 found = (output.get("data", {}).get(claims.VERDICT_MIME) for output in cell.get("outputs", ()))
                 recorded += [(row["id"], row["verdict"]) for row in found if row]
-        cards = parse(site / f"{page}.html").select(".verdict")
+        soup = parse(site / f"{page}.html")
+        for table in soup.select(".ledger"):
+            after = table.find_next_sibling(lambda tag: "only-code" not in tag.get("class", ()))
+            assert after is None or "ledger" not in after.get("class", ()), f"{page}: one table in two parts"
+        cards = soup.select(".verdict")
         assert [(card["id"], card.select_one(".verdict-badge").get_text()) for card in cards] == recorded
 
 
@@ -282,6 +302,26 @@ def test_formulas_become_mathml():
     lines = mathml.convert(mathml._environment("\\begin{align}\na &= b \\\\\nc &= d\n\\end{align}"), "block")
     assert lines.count("<mtr>") == 2 and "&</mi>" not in lines
     assert mathml.convert(r"\begin{aligned} a &= b \\ c &= d \end{aligned}", "block").count("<mtr>") == 2
+
+
+def test_a_long_formula_is_written_in_pieces_that_a_phone_sets_below_each_other():
+    long = r"\text{bytes per token} = 2 \times \text{layers} \times \text{key-value heads} + f(a + b)"
+    pieces = BeautifulSoup(mathml.in_pieces(mathml.convert(long, "block")), "html.parser").select("math")
+    said = [piece.mrow.get_text().replace("\xa0", " ") for piece in pieces]
+    assert said == ["bytes per token", "=2", "×layers", "×key-value heads", "+f(a+b)"]
+    assert all(piece.mrow.mo["form"] == "infix" for piece in pieces[1:])
+    assert [len(piece.select("annotation")) for piece in pieces] == [1, 0, 0, 0, 0]
+    lines = r"\begin{align*}\text{bytes per token of a model} &= 2 \\ \text{bytes} &= 3\end{align*}"
+    for short in (r"a = b + c", lines):
+        made = mathml.convert(short, "block")
+        assert mathml.in_pieces(made) == made
+
+
+def test_the_point_behind_a_formula_begins_no_line():
+    formula, text = nodes.math("", "c"), nodes.Text("., as it is")
+    paragraph = nodes.paragraph("", "", formula, text)
+    mathml.take_points(None, nodes.Element("", paragraph), "")
+    assert formula["point"] == ".," and paragraph.astext() == "c as it is"
 
 
 def test_a_broken_formula_stops_the_build():
@@ -457,6 +497,27 @@ def test_titles_and_marks_of_what_is_moved_follow(site):
             assert sum("in the text" in mark for mark in marks) == 1, control["id"]
             seen += len(marks) > 1
     assert seen >= 20, "figures that mark where a finding flips"
+
+
+@pytest.mark.parametrize("log_y", [True, False])
+def test_points_that_follow_a_handle_stand_where_vega_would_draw_them(log_y):
+    frame = pd.DataFrame(
+        {"users": users, "kind": kind, "share": max(float(log_y), 100 - users * step)}
+        for kind, step in (("one", 1.5), ("other", 9))
+        for users in (1, 2, 4, 7, 16, 60)
+    )
+    said = {"readout": "users", "slider_title": "users", "x_title": "users", "y_title": "share, %"}
+    said |= {"title": "A finding", "description": "What it shows.", "rules": [("y", 100, "all")], "log_y": log_y}
+    spec = figures.clean(figures.frontier(frame, "users", "users", "share", color="kind", **said).to_dict())
+    svg = drawing.svg(charts.standing(spec))
+    found = charts.places(spec, charts.moved(spec), charts.dressed(svg))
+    left, top = map(
+        float, re.search(r'<g[^>]*translate\(([\d.]+),([\d.]+)\)"[^>]*>.*?d="M0,0h', svg, re.DOTALL).groups()
+    )
+    drawn = re.findall(r'aria-roledescription="point" transform="translate\(([\d.]+),([\d.]+)\)', svg)
+    seen = [[left + float(x), top + float(y)] for x, y in drawn]
+    placed = [place[:2] for series in (0, 1) for at in found["at"] for place in at if place[2] == series]
+    assert len(placed) == len(seen) == len(frame) and pytest.approx(np.array(seen), abs=0.06) == np.array(placed)
 
 
 def test_marks_that_would_meet_stand_in_lines():

@@ -94,7 +94,7 @@ def enable() -> None:
 
 
 def render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The MIME bundle of a chart's specification.
+    """The MIME bundle of a chart's specification; its description alone where no drawing is wanted.
 
     Raises
     ------
@@ -102,8 +102,8 @@ def render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
         If the chart has no title, no description, or an axis of numbers without title.
     """
     spec = clean(spec)
-    svg = stable_ids(drawing.svg(spec))
-    return {MIME: spec, "image/svg+xml": svg, "text/plain": f"[chart] {spec['description']}"}
+    text = {"text/plain": f"[chart] {spec['description']}"}
+    return {MIME: spec, "image/svg+xml": stable_ids(drawing.svg(spec))} | text if drawing.wanted() else text
 
 
 def clean(spec: dict[str, Any]) -> dict[str, Any]:

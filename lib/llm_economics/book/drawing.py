@@ -20,8 +20,16 @@ from llm_economics.facts import cache
 WAIT_S = 60.0
 """Seconds after which a drawing that has not come is drawn here."""
 
+NOT_DRAWN = {"LLM_ECONOMICS_FIGURES": "off"}
+"""Environment of a process whose charts nobody will see."""
+
 _lock = threading.Lock()
 _shared: tuple[int, socket.socket] | None = None  # of which process it is, and the way to the process that draws
+
+
+def wanted() -> bool:
+    """Whether anybody will see what this process draws."""
+    return not NOT_DRAWN.items() <= os.environ.items()
 
 
 def svg(spec: dict[str, Any]) -> str:

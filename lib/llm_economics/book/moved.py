@@ -109,20 +109,22 @@ def frontier(
     frame: pd.DataFrame, slider: str, x: str, y: str, *, color: str, readout: str | Said,
     title: Title, description: str, slider_title: str, x_title: str, y_title: str, start: Any = None,
     low: str | None = None, high: str | None = None, rules: Sequence[Rule] = (), marks: Mapping[str, Any] | None = None,
-    sets: Sets = "",
+    sets: Sets = "", log_y: bool = True,
 ) -> alt.LayerChart:  # fmt: skip
-    """Curves on two logarithmic axes that stand still, and on each the point that the reader moves along it.
+    """Curves over a logarithmic axis that stand still, and on each the point that the reader moves along it.
 
     Each row is a point of a curve (``color``), at one value of ``slider``; its other columns show where the pointer
-    rests. ``low`` and ``high`` are a band around the curve, empty where there is none. ``slider``, ``readout``,
-    ``title``, ``start`` and ``marks`` are as in :func:`slider_grid`, and so are the errors.
+    rests. ``low`` and ``high`` are a band around the curve, empty where there is none. Without ``log_y`` the vertical
+    axis begins at 0. ``slider``, ``readout``, ``title``, ``start`` and ``marks`` are as in :func:`slider_grid`, and so
+    are the errors.
     """
     has(frame, slider, x, y, color, low, high)
     frame, here, params = _moved(frame, slider, start, slider_title, readout)
     ends = [value for column in (low, high) if column for value in frame[column].dropna()]
     tooltip = tooltips(frame.drop(columns=[column for column in (low, high) if column]))
     across = alt.X(**number_axis(frame, x, x_title, *values_at(rules, "x"), log=True))
-    up = number_axis(frame, y, y_title, *ends, *values_at(rules, "y"), log=True)
+    up = number_axis(frame, y, y_title, *ends, *values_at(rules, "y"), log=log_y, zero=not log_y)
+    up["scale"].nice = False  # the page computes where its points stand
     names = alt.Scale(domain=list(dict.fromkeys(map(str, frame[color]))))  # the same for both, or there are two legends
     stroke = {"symbolType": "stroke", "symbolOpacity": 1}
     hue, dash = (channel.scale(names).legend(**stroke) for channel in series_of(color, alt.Color, alt.StrokeDash))

@@ -92,4 +92,4 @@ def about(who: str, openings: Mapping[str, Mapping[str, Any]], chapter: str, cla
     if chapter not in openings:
         raise ParameterError(f"chapter = {chapter!r} is not allowed: it has no opening")
     first, *_ = str(openings[chapter]["says"]).split(";")
-    return Tile(chapter, who, claimed, found, first)
+    return Tile(chapter, who, claimed, found, first.rstrip(".") + ".")

@@ -6,6 +6,8 @@ it, the kernel's number and at the end its exit code go out, and a byte that com
 it is closed from the other side, or the keeper dies, the kernel ends; so no process outlives who asked for it, and
 each dies for itself.
 
+A kernel that is handed a fourth descriptor is none for Jupyter: it runs the cells that come in by it (:mod:`cells`).
+
 Charts of all kernels are drawn by one further process, which is forked before the first kernel: V8 does not survive a
 fork, so that this one never draws.
 """
@@ -51,6 +53,7 @@ MODULES = (
     "SALib.analyze.sobol",
     "SALib.sample.sobol",
     "papermill",
+    "llm_economics.reruns.cells",
     "llm_economics.reruns.notebooks",
 )
 FLOORS = ("formulas", "checkpoints", "facts", "evidence", "book")
@@ -121,12 +124,13 @@ class Server:
     def serve(self) -> dict[str, Any] | None:
         """Serve until the other end is closed, then None; in a forked kernel, what it is to do.
 
-        The message ``k`` comes with a kernel's socket and its three streams, ``d`` with a way to have charts drawn.
+        The message ``k`` comes with a kernel's socket, its three streams, and a fourth descriptor if it is to run cells
+        that come in by it; ``d`` with a way to have charts drawn.
         """
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked decides for all
         while True:
-            message, descriptors, _, _ = socket.recv_fds(self.control, 1, 4)
+            message, descriptors, _, _ = socket.recv_fds(self.control, 1, 5)
             if not message:
                 return None
             if message == b"d":
@@ -171,13 +175,13 @@ class Server:
             end_with_parent(keeper)
             os.setsid()
             connection.close()
-            for target, descriptor in enumerate(streams):
+            for target, descriptor in enumerate(streams[:3]):
                 os.dup2(descriptor, target)
                 os.close(descriptor)
             signal.signal(signal.SIGINT, signal.default_int_handler)
         except BaseException:
             os._exit(1)
-        return request | {"drawing": drawing}
+        return request | {"drawing": drawing, "cells": streams[3:]}
 
     def _leave(self) -> None:
         """In a process that was forked: let go of what belongs to the one that it comes from."""
@@ -254,9 +258,7 @@ def _send_signal(kernel: int, number: int) -> None:
 
 
 def run_kernel(request: dict[str, Any]) -> None:
-    """Be an ordinary kernel, as ``python -m ipykernel_launcher`` makes one."""
-    from ipykernel.kernelapp import IPKernelApp
-
+    """Be an ordinary kernel, as ``python -m ipykernel_launcher`` makes one, or run cells without one."""
     from llm_economics.book import drawing
 
     drawing.share(request["drawing"])
@@ -266,6 +268,14 @@ def run_kernel(request: dict[str, Any]) -> None:
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
+    if request["cells"]:
+        from llm_economics.reruns import cells
+
+        sys.argv = ["cells"]
+        cells.serve(socket.socket(fileno=request["cells"][0]))
+        os._exit(0)
+    from ipykernel.kernelapp import IPKernelApp
+
     sys.argv = [IPKernelApp.name, *request["argv"], f"--IPKernelApp.parent_handle={os.getppid()}"]
     IPKernelApp.launch_instance()
 

@@ -3,6 +3,7 @@
 :func:`use` makes this the way in which papermill, nbclient and nbval start kernels in this process. Each kernel is
 a process of its own with a fresh namespace, seed and folder, and it ends when this process ends, however it does.
 Where the system does not fork safely, or ``LLM_ECONOMICS_KERNELS=ordinary``, kernels start as they always do.
+:func:`cells` forks a process that runs cells without being a kernel, which is all that a rerun needs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import socket
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -40,7 +41,7 @@ class Forked:
     stdin = stdout = stderr = None
 
     def __init__(self, arguments: list[str], env: dict[str, str], cwd: str, streams: list[int]) -> None:
-        """Have it forked.
+        """Have it forked; ``streams`` are its input, output and errors, and by a fourth it takes cells.
 
         Raises
         ------
@@ -136,12 +137,12 @@ def _forks(command: list[str]) -> bool:
     return plain and possible()
 
 
-def _forked(arguments: list[str], env: dict[str, str], cwd: str, kwargs: dict[str, Any]) -> Forked | None:
+def _forked(arguments: list[str], env: dict[str, str], cwd: str, kwargs: dict[str, Any], *more: int) -> Forked | None:
     """A forked kernel, from a second process if the first has died; None if that is not to be had."""
     with contextlib.suppress(OSError), _streams(kwargs) as streams:
         with contextlib.suppress(ConnectionError):
-            return Forked(arguments, env, cwd, streams)
-        return Forked(arguments, env, cwd, streams)
+            return Forked(arguments, env, cwd, [*streams, *more])
+        return Forked(arguments, env, cwd, [*streams, *more])
     return None
 
 
@@ -156,6 +157,31 @@ def _streams(kwargs: dict[str, Any]) -> Iterator[list[int]]:
         if min(streams) < 0:
             raise OSError("a stream that is yet to be made")
         yield streams
+
+
+@contextlib.contextmanager
+def cells(folder: str, environment: Mapping[str, str]) -> Iterator[socket.socket]:
+    """A channel to a process that was forked to run cells in a folder; it is gone at the end.
+
+    Raises
+    ------
+    OSError
+        If none can be forked here.
+    """
+    if _ending or not possible():
+        raise InterruptedError("no process is forked any more" if _ending else "no process is forked here")
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = _forked([], {**os.environ, **environment}, os.path.abspath(folder), {}, theirs.fileno())
+        if process is None:
+            raise ConnectionError("no process was forked")
+        _running.add(process)
+        try:
+            yield ours
+        finally:
+            process.kill()
+            process.wait()
 
 
 def use() -> None:

@@ -258,7 +258,7 @@ def known_chapter(slug: str, known: Iterable[str]) -> None:
 def run_notebook(
     source: Path, output: Path, values: Mapping[str, Any], *, env: Mapping[str, str] | None = None, run: str = ""
 ) -> Outcome:
-    """Execute a notebook with papermill in its own folder and store the executed copy.
+    """Execute a notebook with papermill, by :mod:`engine`, in its own folder and store the executed copy.
 
     The copy is written whole or not at all, and a notebook that fails leaves an earlier copy as
     it is. Without values it is what :func:`execute` gives.
@@ -312,6 +312,8 @@ def _papermill(
     import nbformat
     from papermill import execute_notebook
 
+    from llm_economics.reruns import engine
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -320,6 +322,9 @@ def _papermill(
         notebook,
         None,
         dict(values),
+        engine_name=engine.NAME,
+        kernel_name=METADATA["kernelspec"]["name"],
+        language=METADATA["kernelspec"]["language"],
         progress_bar=False,
         request_save_on_cell_execute=False,
         autosave_cell_every=0,
@@ -480,16 +485,12 @@ def execute(path: Path) -> nbformat.NotebookNode:
 
     Raises
     ------
-    nbclient.exceptions.CellExecutionError
+    papermill.exceptions.PapermillExecutionError
         If a cell fails.
     """
     import nbformat
-    from nbclient import NotebookClient
 
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=600, **_options(path.parent, {})).execute()
-    notebook.metadata = nbformat.from_dict(METADATA)
-    return notebook
+    return _papermill(nbformat.read(path, as_version=4), path.resolve().parent, {}, {})
 
 
 def refresh(path: Path) -> bool:

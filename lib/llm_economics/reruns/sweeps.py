@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_economics.book import claims, records
+from llm_economics.book.drawing import NOT_DRAWN
 from llm_economics.facts import documents
 from llm_economics.facts.parameters import PARAMETERS
 from llm_economics.facts.units import show
@@ -197,7 +198,7 @@ def run_point(chapter: str, source: str, point: Mapping[str, Any]) -> dict[str, 
         with tempfile.TemporaryDirectory(prefix="llm-economics-sweep-") as folder:
             notebook, done = Path(folder) / f"{chapter}.ipynb", Path(folder) / "done"
             notebook.write_text(source, encoding="utf-8")
-            outcome = run_notebook(notebook, done / notebook.name, point)
+            outcome = run_notebook(notebook, done / notebook.name, point, env=NOT_DRAWN)
             if outcome.ok:
                 return record | _found(chapter, done)
         if outcome.cell is not None or outcome.reason.startswith("CellTimeoutError"):

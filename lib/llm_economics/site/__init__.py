@@ -48,6 +48,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("doctree-resolved", ledger.gather, priority=800)
     app.connect("doctree-resolved", _share, priority=890)
     app.connect("doctree-resolved", beside.set_beside, priority=895)
+    app.connect("doctree-resolved", mathml.take_points, priority=897)
     app.connect("doctree-resolved", aside.set_aside, priority=900)
     app.connect("html-page-context", _page, priority=900)
     app.connect("build-finished", _finish_bundle, priority=900)  # after the theme has written its own

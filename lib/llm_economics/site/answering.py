@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import json
 import shutil
+import sys
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 from llm_economics import facts
 from llm_economics.evidence import answers, deployments, offers
 from llm_economics.evidence.today import entered
+from llm_economics.facts import cache
 from llm_economics.facts.chips import _system_names
 from llm_economics.facts.models import _FORMS, GPT4, _model_rows
 from llm_economics.facts.store import plain
@@ -200,12 +202,23 @@ def rooms() -> tuple[dict[str, Any], dict[str, str]]:
     return {"files": needed, "known": known()}, {path: files[path] for path in files if path not in needed}
 
 
+def loaded() -> dict[str, Any]:
+    """The files that the page loads with questions, by name; written down once for a state of library and catalog."""
+    package = PARTS.parents[1]
+    made_of = [*package.glob("*/*.py"), *package.glob("*/*.json"), PARTS / "asking.py", *facts.DATA.glob("*.csv")]
+    name = cache.key(sys.version, *(path.read_bytes() for path in sorted(made_of)))
+    kept = cache.read("calculator", name)
+    if kept is None:
+        kept = json.dumps(dict(zip(("rooms", "more"), rooms(), strict=True)) | {"points": points()}).encode()
+        cache.write("calculator", name, kept)
+    return json.loads(kept)
+
+
 def write(outdir: Path) -> None:
     """Everything that the page loads with the first question, beside the page's own scripts."""
     to = outdir / "_static" / "calculator"
     shutil.copytree(PARTS / "micropython", to / "micropython", dirs_exist_ok=True)
     for name in ("worker.mjs", "runtime.mjs"):
         shutil.copy(PARTS / name, to / name)
-    for name, content in zip(("rooms", "more"), rooms(), strict=True):
+    for name, content in loaded().items():
         (to / f"{name}.json").write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-    (to / "points.json").write_text(json.dumps(points(), separators=(",", ":")), encoding="utf-8")

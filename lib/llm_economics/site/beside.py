@@ -2,8 +2,8 @@
 
 Both are found in the text as it is written. A caveat is a sentence in brackets of its own, or a bracket that says how
 sure something is; it stays in its place in the text, and the style sheet moves it out. A source is told once a page,
-where it is cited first; a window without margin shows it when its citation is pointed at, focused or tapped, and paper
-behind its citation.
+where it is cited first; a window without margin shows it when its citation is pointed at, focused or tapped. Paper has
+a margin.
 """
 
 from __future__ import annotations
@@ -130,4 +130,5 @@ def _put_behind(place: nodes.Node, note: nodes.raw) -> None:
 
 def _short(entry: str) -> str:
     """An entry of the bibliography with the first of many authors, without its address: the references have all."""
-    return MANY.sub(r"\1 et al. ", re.sub(r"\s*URL:\s*\S+\s*$", "", entry)).strip()
+    entry = re.sub(r"\s*URL:\s*\S+\s*$", "", entry).replace(r"\$", "$")
+    return MANY.sub(r"\1 et al. ", entry).strip()

@@ -165,7 +165,11 @@ def _meet_from_nearby(view: dict[str, Any]) -> None:
         return
     mark = view.pop("mark")
     del view["encoding"]
-    met = {key: encoding[key] for key in ("x", "y", "color", "tooltip") if key in encoding}
+    for series in (encoding[key] for key in ("color", "strokeDash") if "field" in encoding.get(key, {})):
+        if series.get("legend", {}) is not None:
+            series["legend"] = {"symbolType": "stroke"} | series.get("legend", {})
+    kept = ("x", "y", "color", "strokeDash", "tooltip")  # what differs would give line and points a legend each
+    met = {key: encoding[key] for key in kept if key in encoding}
     line = {"mark": mark, "encoding": {key: value for key, value in encoding.items() if key != "tooltip"}}
     view["layer"] = [line, {"mark": {"type": "point", "size": 90, "opacity": 0, "aria": False}, "encoding": met}]
 
@@ -355,14 +359,14 @@ def places(spec: Mapping[str, Any], handle: Moved, svg: str) -> dict[str, Any] |
         return None
     left, top, width, height = map(float, frame.groups())
     encoding = moving[0]["encoding"]
-    across, up = (_log_scale(encoding[channel], width) for channel in ("x", "y"))
+    across, up = (_scale(encoding[channel], width) for channel in ("x", "y"))
     if across is None or up is None:
         return None
     names = encoding["color"]["scale"]["domain"]
     x, y, series = (encoding[channel]["field"] for channel in ("x", "y", "color"))
     at: list[list[Any]] = [[] for _ in handle.values]
     for row in data_rows(spec):
-        if handle.name in row and row.get(y) and row.get(series) in names:
+        if handle.name in row and row.get(y) is not None and row.get(series) in names:
             place = handle.values.index(min(handle.values, key=lambda value: _distance(value, row[handle.name])))
             point = left + width * across(row[x]), top + height * (1 - up(row[y])), names.index(row[series])
             at[place].append([round(point[0], 1), round(point[1], 1), point[2]])
@@ -370,9 +374,12 @@ def places(spec: Mapping[str, Any], handle: Moved, svg: str) -> dict[str, Any] |
     return {"box": view, "plot": [top, top + height], "at": at}
 
 
-def _log_scale(channel: Mapping[str, Any], width: float) -> Callable[[float], float] | None:
-    """A channel's scale as shares of its length, None if it is not one of this book's logarithmic scales."""
+def _scale(channel: Mapping[str, Any], width: float) -> Callable[[float], float] | None:
+    """A channel's scale as shares of its length, None if it is not one of those that stand where the book says."""
     domain = channel.get("scale", {}).get("domain", ())
+    if channel.get("scale", {}).get("nice") is False and all(isinstance(end, (int, float)) for end in domain):
+        first, last = domain
+        return lambda value: (value - first) / (last - first)
     found = [_END.fullmatch(end["expr"]) for end in domain if isinstance(end, Mapping) and "expr" in end]
     if len(found) != 2 or None in found:
         return None

@@ -6,6 +6,7 @@ cell checks shares a row there, under the statement of the first.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -112,17 +113,25 @@ def _printed(inputs: Iterable[Mapping[str, Any]]) -> str:
 
 
 def gather(app: Any, doctree: nodes.document, page: str) -> None:
-    """Put verdicts that follow one another into one table, each with the code that reached it."""
+    """Put verdicts that follow one another into one table, each with the code that reached it.
+
+    A cell that shows nothing parts no table: it goes into it, so that its code stays in its place.
+    """
     tables: dict[int, nodes.container] = {}
     for cell in list(doctree.findall(_is_ledger_cell)):
-        before = cell.parent.index(cell) - 1
-        table = tables.get(id(cell.parent.children[before])) if before >= 0 else None
+        before = list(itertools.takewhile(_is_silent, reversed(cell.parent[: cell.parent.index(cell)])))
+        place = cell.parent.index(cell) - len(before) - 1
+        table = tables.get(id(cell.parent.children[place])) if place >= 0 else None
         if table is None:
             table = nodes.container(classes=["ledger"])
             head = "".join(f"<span>{name}</span>" for name in HEADS)
             table += nodes.raw("", f'<div class="ledger-heads" aria-hidden="true">{head}</div>', format="html")
             cell.parent.insert(cell.parent.index(cell), table)
             tables[id(table)] = table
+        else:
+            for silent in reversed(before):
+                cell.parent.remove(silent)
+                table += silent
         cell.parent.remove(cell)
         table += _rows(cell)
     for row in [node for node in doctree.findall(_is_verdict) if not _in_table(node)]:
@@ -143,6 +152,14 @@ def _is_ledger_cell(node: nodes.Node) -> bool:
     shown = [part for part in node.children if part.get("nb_element") == "cell_code_output"]
     rows = list(node.findall(_is_verdict))
     return bool(rows) and all(_is_verdict(part) for output in shown for part in output.children)
+
+
+def _is_silent(node: nodes.Node) -> bool:
+    """Whether a node is a code cell that shows nothing, such as one that only records results."""
+    if not isinstance(node, nodes.container) or node.get("nb_element") != "cell_code":
+        return False
+    shown = [part for part in node.children if part.get("nb_element") == "cell_code_output"]
+    return all(isinstance(part, nodes.raw) and not part.astext() for output in shown for part in output.children)
 
 
 def _is_verdict(node: nodes.Node) -> bool:

@@ -6,6 +6,7 @@ import html
 import re
 from functools import cache
 from typing import Any
+from xml.etree import ElementTree
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
@@ -41,16 +42,27 @@ def convert(tex: str, display: str) -> str:
     return f"{head}<semantics><mrow>{inner}</mrow>{source}</semantics></math>"
 
 
+def take_points(app: Any, doctree: nodes.document, page: str) -> None:
+    """Give each inline formula the point or comma behind it, which a browser would let begin the next line."""
+    for formula in doctree.findall(nodes.math):
+        behind = formula.next_node(descend=False, siblings=True)
+        found = re.match(r"[.,;:?!]+", behind) if isinstance(behind, nodes.Text) else None
+        if found:
+            formula["point"] = found[0]
+            formula.parent.replace(behind, nodes.Text(behind[found.end() :]))
+
+
 def visit_inline(translator: Any, node: nodes.math) -> None:
     """Write an inline formula."""
-    translator.body.append(f'<span class="math">{convert(node.astext().strip(), "inline")}</span>')
+    formula = convert(node.astext().strip(), "inline")
+    translator.body.append(f'<span class="math">{formula}{node.get("point", "")}</span>')
     raise nodes.SkipNode
 
 
 def visit_block(translator: Any, node: nodes.math_block) -> None:
     """Write a displayed formula, with number and link if it is labelled."""
     translator.body.append(translator.starttag(node, "div", CLASS="math math-block"))
-    formula = convert(_environment(node.astext()), "block")
+    formula = in_pieces(convert(_environment(node.astext()), "block"))
     translator.body.append(f'<div class="math-scroll">{formula}</div>')
     if node["number"]:
         translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
@@ -58,6 +70,32 @@ def visit_block(translator: Any, node: nodes.math_block) -> None:
         translator.body.append("</span>")
     translator.body.append("</div>\n")
     raise nodes.SkipNode
+
+
+LONG = 40
+"""Letters of a displayed formula from which on it is written in pieces."""
+_BREAKS, _OPENING, _CLOSING = frozenset("=≈≥≤×+−"), frozenset("([{"), frozenset(")]}")
+MATHML = "http://www.w3.org/1998/Math/MathML"
+
+
+def in_pieces(formula: str) -> str:
+    """A long formula of one line as several, of which a narrow window sets those below that find no room."""
+    root = ElementTree.fromstring(formula.replace(f' xmlns="{MATHML}"', "", 1))
+    row, source = root.find("semantics/mrow/mrow"), root.find("semantics/annotation")
+    if row is None or len("".join(row.itertext())) < LONG or row.find(".//mtable") is not None:
+        return formula
+    pieces, depth = [ElementTree.Element("mrow")], 0
+    for part in row:
+        sign = part.text if part.tag == "mo" else ""
+        depth += (sign in _OPENING) - (sign in _CLOSING)
+        if sign in _BREAKS and not depth and len(pieces[-1]):
+            part.set("form", "infix")
+            pieces.append(ElementTree.Element("mrow"))
+        pieces[-1].append(part)
+    first, *others = (ElementTree.tostring(piece, "unicode") for piece in pieces)
+    first = f"<semantics>{first}{ElementTree.tostring(source, 'unicode')}</semantics>"
+    head = f'<math xmlns="{MATHML}" display="inline" displaystyle="true">'
+    return "".join(f"{head}{inner}</math>" for inner in (first, *others))
 
 
 def _environment(tex: str) -> str:

@@ -35,7 +35,6 @@
     delete spec.usermeta;
     const config = spec.config = spec.config || {};
     config.background = "transparent";
-    config.font = getComputedStyle(document.body).fontFamily;
     config.padding = 2;
     if ((spec.mark || spec.layer) && typeof spec.width !== "object") {
       spec.width = width;
@@ -53,6 +52,8 @@
 
   async function draw(figure, source) {
     const view = figure.querySelector(".book-chart-view");
+    const picture = view.querySelector(".book-chart-still");
+    if (picture) { view.style.maxWidth = `${picture.querySelector("img").getAttribute("width")}px`; } // as wide as what it replaces
     const width = view.clientWidth;
     const place = document.createElement("div");
     const made = await window.vegaEmbed(place, specification(figure, source, width), {
@@ -62,7 +63,6 @@
     await made.view.runAsync();
     const old = figure.finalize;
     Object.assign(figure, { view: made.view, finalize: made.finalize, source, drawnWidth: width });
-    const picture = view.querySelector(".book-chart-still");
     if (picture) { picture.classList.add("book-print"); }
     view.querySelectorAll(".vega-embed").forEach((earlier) => earlier.remove());
     view.append(place);

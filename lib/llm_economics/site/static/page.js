@@ -227,15 +227,19 @@
   // Commands can be copied.
   for (const block of all("div.highlight-bash, div.highlight-console, .book-rerun")) {
     if (!navigator.clipboard) { break; }
+    const command = find("pre", block);
     const button = document.createElement("button");
     button.type = "button";
     button.className = "book-copy";
     button.textContent = "Copy";
     button.addEventListener("click", async function () {
-      await navigator.clipboard.writeText(find("pre", block).textContent.trim());
+      await navigator.clipboard.writeText(command.textContent.trim());
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     });
-    block.append(button);
+    const box = document.createElement("div");
+    box.className = "book-copied";
+    command.replaceWith(box);
+    box.append(command, button);
   }
 })();
