@@ -330,7 +330,7 @@ def _vptq_format(how: Mapping[str, Any], config: Mapping[str, Any]) -> Format:
 
     def size(o: int, i: int) -> int:
         span = number_of(how, "group_size", -1)
-        span = span if span > 0 else up(i - outliers, groups)
+        span = span if span > 0 else up(max(0, i - outliers), groups)
         held = 4 * groups * up(o, length) * up(span * bits, 32)
         held += value * groups * length * (books[1] + max(0, further[1]))
         if lens[0] > 1 and books[0] > 0:
