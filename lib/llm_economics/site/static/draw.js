@@ -35,12 +35,12 @@
     delete spec.usermeta;
     const config = spec.config = spec.config || {};
     config.background = "transparent";
-    config.padding = narrow.matches ? 2 : 10; // as in the picture before
+    config.padding = narrow.matches ? 2 : 8; // as the picture
     if ((spec.mark || spec.layer) && typeof spec.width !== "object") {
       spec.width = width;
       spec.autosize = { type: "fit-x", contains: "padding" };
     }
-    wrapTitles(spec, width / (narrow.matches ? 8 : 9));
+    wrapTitles(spec, width / (narrow.matches ? 7.5 : 9));
     if (narrow.matches) {
       config.legend = Object.assign({}, config.legend, { columns, labelLimit: width - 40 }, "titleY" in axisY ? { offset: 40 } : {});
       config.axisY = Object.assign({}, config.axisY, axisY);
