@@ -4,8 +4,8 @@
 # Guess: nothing; a library does its work once it is imported.
 # Found: the wheel brings a top-level sitecustomize.py, so every Python of the environment, "python -c pass" and pip
 # among them, imports torch and transformers before its first line: thousands of modules where it would load some
-# dozens. A start takes seconds, not hundredths, and what is measured of starts or memory in such an environment holds
-# that. SINQ_AUTO_PATCH=0 turns the imports off.
+# dozens; what is measured of starts or memory in such an environment holds that. SINQ_AUTO_PATCH=0 turns the imports
+# off.
 #
 # Python 3.11 to 3.13, a package index, some minutes and up to 6 GB of disk where the index has PyTorch for CUDA alone.
 set -euo pipefail

@@ -2,7 +2,7 @@
 
 The sizes were compared, to the byte, with files that the tools wrote on a CPU (torchao 0.18.0, optimum-quanto 0.2.7,
 hqq 0.2.8.post1, sinq 0.2.0, and metal of transformers 5.24.0), or with the modules that transformers 5.24.0 builds to
-read such a file (aqlm 1.1.7, vptq 0.0.5.post1, fp_quant 0.3.2, higgs, bitnet, gemma, eetq); those of SpQR and of
+read such a file (aqlm 1.1.7, vptq 0.0.5.post1, higgs, bitnet, gemma); those of fp_quant 0.3.2, EETQ, SpQR and of
 exllamav3 1.6.5 were read in their sources.
 """
 

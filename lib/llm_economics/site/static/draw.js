@@ -35,7 +35,7 @@
     delete spec.usermeta;
     const config = spec.config = spec.config || {};
     config.background = "transparent";
-    config.padding = narrow.matches ? 2 : 8; // as the picture
+    config.padding = narrow.matches ? 2 : 10; // then it is as high as the picture
     if ((spec.mark || spec.layer) && typeof spec.width !== "object") {
       spec.width = width;
       spec.autosize = { type: "fit-x", contains: "padding" };
