@@ -307,30 +307,22 @@ def _papermill(
     notebook: nbformat.NotebookNode, folder: Path, values: Mapping[str, Any], env: Mapping[str, str]
 ) -> nbformat.NotebookNode:
     """The executed notebook; cells, metadata and identifiers as :func:`execute` leaves them."""
-    import logging
-
     import nbformat
-    from papermill import execute_notebook
+    from papermill.execute import raise_for_execution_errors
+    from papermill.parameterize import parameterize_notebook
 
-    from llm_economics.reruns import engine
+    from llm_economics.reruns.engine import NAME, Engine
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    kernel, language = METADATA["kernelspec"]["name"], METADATA["kernelspec"]["language"]
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    done = execute_notebook(
-        notebook,
-        None,
-        dict(values),
-        engine_name=engine.NAME,
-        kernel_name=METADATA["kernelspec"]["name"],
-        language=METADATA["kernelspec"]["language"],
-        progress_bar=False,
-        request_save_on_cell_execute=False,
-        autosave_cell_every=0,
-        execution_timeout=600,
-        **_options(folder, env),
-    )
+        cell.metadata.setdefault("tags", [])
+    notebook.metadata = nbformat.from_dict({"papermill": {}})
+    if values:
+        named = {"kernel_name": kernel, "language": language, "engine_name": NAME}
+        notebook = parameterize_notebook(notebook, dict(values), **named)
+    options = _options(folder, env) | {"execution_timeout": 600, "progress_bar": False, "autosave_cell_every": 0}
+    done = Engine.execute_notebook(notebook, kernel, **options)
+    raise_for_execution_errors(done, None)
     for cell in done.cells:
         cell.metadata.pop("papermill", None)
         if "injected-parameters" in cell.metadata.tags:
