@@ -486,13 +486,13 @@ def test_a_touched_figure_has_the_legends_of_its_picture(page):
         return len(vl_convert.vegalite_to_vega(spec).get("legends", ()))
 
     cells = json.loads((ROOT / "chapters" / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
-    figures = [
+    specs = [
         out["data"][outputs.CHART_MIME]
         for cell in cells
         for out in cell.get("outputs", ())
         if outputs.CHART_MIME in out.get("data", ())
     ]
-    dashed = [spec for spec in figures if '"strokeDash": {"field"' in json.dumps(spec)]
+    dashed = [spec for spec in specs if '"strokeDash": {"field"' in json.dumps(spec)]
     assert dashed and [legends(charts.interactive(spec)) for spec in dashed] == [legends(spec) for spec in dashed]
 
 

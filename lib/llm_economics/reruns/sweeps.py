@@ -1,6 +1,6 @@
 """Sweeps: one chapter executed at every point of a grid of parameters, on this machine or on a Dask cluster.
 
-Each point is a run of the chapter's notebook in a kernel, a process of its own, and is stored the moment
+Each point is a run of the chapter's notebook in a process of its own, without its figures, and is stored the moment
 it is finished in a file named by what it depends on: the chapter, the parameters, the package and its data. So
 an interrupted sweep goes on where it stopped, and a changed chapter or formula is computed again. A
 kernel or a worker that is killed costs the point that it was at, which is then run again. Only one sweep at a time
