@@ -18,16 +18,13 @@ import altair as alt
 import pandas as pd
 
 from llm_economics.book import drawing
+from llm_economics.book.drawing import FONT, GRID, INK, MUTED, PALETTE
 from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 
 MIME = "application/vnd.vegalite.v5+json"
 """What JupyterLab draws; the specification itself names the Vega-Lite version that it is written for."""
 
-FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-PALETTE = ("#0072b2", "#d55e00", "#008f68", "#b5579b", "#8a6d1d", "#707070")
-"""Okabe and Ito's colours, darkened to at least 3:1 against a white and a near-black page."""
-INK, MUTED, GRID = "#1f2328", "#59636e", "#d8dee4"
 NUMBER = ",.3~r"
 """d3 format of a number that is shown: three significant digits, thousands separators."""
 

@@ -17,6 +17,11 @@ from typing import Any
 
 from llm_economics.facts import cache
 
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+PALETTE = ("#0072b2", "#d55e00", "#008f68", "#b5579b", "#8a6d1d", "#707070")
+"""Okabe and Ito's colours, darkened to at least 3:1 against a white and a near-black page."""
+INK, MUTED, GRID = "#1f2328", "#59636e", "#d8dee4"
+
 WAIT_S = 60.0
 """Seconds after which a drawing that has not come is drawn here."""
 
