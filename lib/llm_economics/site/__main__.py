@@ -7,6 +7,7 @@ import gc
 
 from jupyter_book.cli.main import main
 
+gc.disable()
+
 if __name__ == "__main__":
-    gc.disable()
     main()
