@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from llm_economics import checkpoints
@@ -15,6 +16,7 @@ from llm_economics.checkpoints.published import Precisions as Precisions
 from llm_economics.checkpoints.published import Published, from_files, in_precisions
 from llm_economics.checkpoints.published import precisions as precisions
 from llm_economics.checkpoints.published import served as served
+from llm_economics.facts import store
 from llm_economics.facts.store import CatalogError, load, nearest, plain, records
 from llm_economics.formulas.architecture import Architecture, architecture_from_row
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
@@ -36,6 +38,11 @@ def model(name: str) -> Architecture:
     CatalogError
         If it is not known; the line lists the nearest names.
     """
+    return _model(name, store.DATA) if isinstance(name, str) else _architecture(_row(name))
+
+
+@lru_cache(maxsize=256)
+def _model(name: str, root: Path) -> Architecture:
     return _architecture(_row(name))
 
 
