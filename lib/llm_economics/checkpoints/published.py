@@ -208,7 +208,7 @@ def _held(base: ServedModel, checkpoint: Checkpoint, weights: str) -> Stored:
 
 
 def counted(model: Published, kv: str = "bf16") -> ServedModel:
-    """A model counted in 16 bits, that knows what it takes in every format.
+    """A model counted in 16 bits, that knows what it takes in every narrower format.
 
     Raises
     ------
@@ -217,7 +217,8 @@ def counted(model: Published, kv: str = "bf16") -> ServedModel:
     """
     base = in_precisions(model, "bf16", kv)
     plain = model_from_architecture(model.architecture)
-    return replace(base, stored=tuple([_held(plain, stored_as(model, name), name) for name in BYTES_PER_VALUE]))
+    narrow = [name for name, size in BYTES_PER_VALUE.items() if size < 2]
+    return replace(base, stored=tuple([_held(plain, stored_as(model, name), name) for name in narrow]))
 
 
 def _mxfp4_padding(model: ServedModel) -> float:

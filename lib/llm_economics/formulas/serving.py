@@ -216,7 +216,7 @@ class ServedModel:
     padding
         What engines add to the routed experts when they load them, as a share of their bytes.
     stored
-        Of a model that is counted in 16 bits: its weights in other formats; of those that are not there the usual
+        Of a model that is counted in 16 bits: its weights in narrower formats; of those that are not there the usual
         scheme is taken (:func:`stored_in`).
     """
 
@@ -332,7 +332,8 @@ def stored_in(model: ServedModel, weights: str, dense: str | None = None) -> Sto
     common = model.common_bytes * STORED_BYTES[check_choice("dense", outer, STORED_BYTES)] / 2
     if found is not None:
         return replace(found, dense=outer, common_bytes=common)
-    return Stored(weights, outer, common, model.expert_bytes * STORED_BYTES[weights] / 2, model.lookup_bytes)
+    lookup = model.lookup_bytes * max(STORED_BYTES[weights] / 2, 1)
+    return Stored(weights, outer, common, model.expert_bytes * STORED_BYTES[weights] / 2, lookup)
 
 
 def model_from_parameters(

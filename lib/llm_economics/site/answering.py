@@ -116,9 +116,11 @@ def _is_system(alias: str) -> bool:
 
 
 def _record(made: Any) -> dict[str, Any]:
-    return dataclasses.asdict(made) | (
-        {"windows": [tuple(reach) for reach in made.windows]} if hasattr(made, "windows") else {}
-    )
+    plain_data = dataclasses.asdict(made)
+    if hasattr(made, "windows"):
+        plain_data["windows"] = [tuple(reach) for reach in made.windows]
+        plain_data["stored"] = [dataclasses.astuple(one) for one in made.stored]
+    return plain_data
 
 
 def points() -> list[list[Any]]:

@@ -45,7 +45,7 @@ class Here(questions.Catalog):
             given = unpacked(page.look("models", key))
             windows = tuple([Reach(*each) for each in given.pop("windows")])
             shares = Shares(**given.pop("shares"))
-            stored = tuple([Stored(**each) for each in given.pop("stored")])
+            stored = tuple([Stored(*each) for each in given.pop("stored")])
             self.models[key] = ServedModel(windows=windows, shares=shares, stored=stored, **given)
         return self.models[key]
 
