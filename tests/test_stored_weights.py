@@ -6,8 +6,10 @@ from itertools import product
 
 import pytest
 from command import Command
+from test_quantisation import CASES, pack, write_config, write_weights
 
 from llm_economics import facts
+from llm_economics.checkpoints import stored
 from llm_economics.checkpoints.published import stored_as
 from llm_economics.evidence import deployments
 from llm_economics.formulas import services
@@ -171,3 +173,20 @@ def test_what_is_held_outside_experts_is_told_by_its_most_bytes():
         ("Llama 3 70B", "fp4", "fp4"),
     ):
         assert stored_in(deployments.served(name), weights).dense == outside, (name, weights)
+
+
+FILES = (
+    "llA-ar-W4A16-auto_awq", "llA-ar-W4A16-auto_gptq", "llA-nf4", "llB-mo-NVFP4-kv", "llD-mlx-mixed", "moA-ct-W4A16",
+    "moA-fp8", "moA-nf4", "moC-mo-NVFP4_EXP", "mx-mo-NVFP4", "ds3-mo-NVFP4", "oss-mo-FP8",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_the_tools_themselves_are_held_as_they_are(name, tmp_path):
+    case = CASES[name]
+    write_config(tmp_path, case)
+    write_weights(tmp_path, pack.unpacked(case["tensors"]))
+    one = ("--system", "B200", "--accelerators", 1)
+    found, counted = service.answer(tmp_path, *one, "--concurrency", 1), model.answer(tmp_path, *one)
+    assert found["held_bytes"] == pytest.approx(counted["held_bytes"], abs=0.5)
+    assert found["held_bytes"] == pytest.approx(stored.read_checkpoint(tmp_path).loaded_bytes, abs=0.5)
