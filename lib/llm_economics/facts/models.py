@@ -13,7 +13,7 @@ from typing import Any
 
 from llm_economics import checkpoints
 from llm_economics.checkpoints.published import Precisions as Precisions
-from llm_economics.checkpoints.published import Published, from_files, in_precisions
+from llm_economics.checkpoints.published import Published, counted, from_files, in_precisions
 from llm_economics.checkpoints.published import precisions as precisions
 from llm_economics.checkpoints.published import served as served
 from llm_economics.facts import store
@@ -191,7 +191,12 @@ def served_models(
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {GPT4} leaves it open")
     model = published(name)
-    return {precision: in_precisions(model, precision, cache[precision]) for precision in precisions}
+    return {
+        precision: counted(model, kv or "bf16")
+        if precision == "bf16"
+        else in_precisions(model, precision, cache[precision])
+        for precision in precisions
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
