@@ -12,7 +12,7 @@ from llm_economics.evidence import readers, results
 from llm_economics.evidence.readers import NoResultError, read
 
 FILES = Path(__file__).parent / "results"
-V, S, A, G = "vllm-0.32.0", "sglang-0.5.23", "aiperf-0.13.0", "guidellm-0.8.1"
+N, V, S, A, G = "vllm-0.33.0", "vllm-0.32.0", "sglang-0.5.23", "aiperf-0.13.0", "guidellm-0.8.1"
 P, B, E, T, L = (
     "inference-perf-0.7.0",
     "genai-bench-0.0.5",
@@ -126,6 +126,7 @@ DOUBTS = {  # code: a file that raises it, and one of the same tool that does no
     "repeated-prompts": (f"{S}/real.jsonl", f"{S}/plain-c8.jsonl"),
     "empty-chunk": (f"{L}/roletail.json", f"{L}/plain.json"),
     "littles-law": (f"{V}/fail-c8.json", f"{V}/plain-c8.json"),
+    "unseen-tokens": (f"{N}/thinking-c4.json", f"{N}/speculation-c4.json"),
     "late-end": (f"{S}/roletail-c8.jsonl", f"{S}/plain-c8.jsonl"),
 }
 
@@ -137,6 +138,35 @@ def test_each_doubt_has_a_file_that_raises_it_and_one_that_does_not(code):
     )
     assert code in raising and code not in clean
     assert "\n" not in raising[code] and len(raising[code]) < 250
+
+
+def test_thinking_that_a_tool_takes_for_waiting_is_told_from_a_summary_too(tmp_path):
+    content = json.loads((FILES / N / "thinking-c4.json").read_text())
+    detail = ("itls", "ttfts", "latencies", "mean_e2el_ms", "median_e2el_ms", "p99_e2el_ms")  # not there by default
+    (tmp_path / "a.json").write_text(json.dumps({key: v for key, v in content.items() if key not in detail}))
+    for path in (FILES / N / "thinking-c4.json", tmp_path / "a.json"):
+        (result,) = read(path)
+        text = next(doubt.text for doubt in result.doubts if doubt.code == "unseen-tokens")
+        assert "32 pieces for 128 tokens, and the other 96 fit" in text and "a token took 20.01 ms" in text
+    (tmp_path / "a.json").write_text(json.dumps(content | {"mean_ttft_ms": 1900}))  # too short for 96 tokens
+    assert "unseen-tokens" not in [doubt.code for doubt in read(tmp_path / "a.json")[0].doubts]
+
+
+def test_speculation_is_known_by_each_tools_own_name(tmp_path):
+    assert only(f"{N}/speculation-c4.json").speculation == "3 tokens accepted a step"
+    log = "= Serving Benchmark Result =\nSuccessful requests: 4\nMean TTFT (ms): 219\nMean TPOT (ms): 21\n"
+    aiperf = json.loads((FILES / A / "plain-c8/profile_export_aiperf.json").read_text())
+    documents = {
+        "a.txt": log + "Acceptance length:                       3.00\n",
+        "b.txt": log + "Accept length:                           3.00\n",
+        "c.json": json.dumps(aiperf | {"spec_decode_acceptance_length": {"unit": "ratio", "avg": 3.0}}),
+        "d.json": json.dumps(
+            BY_DOCUMENTS["trtllm-bench"] | {"decoding_stats": {"acceptance_length_percentiles": {"average": 3.0}}}
+        ),
+    }
+    for name, text in documents.items():
+        (tmp_path / name).write_text(text)
+        assert read(tmp_path / name)[0].speculation == "3 tokens accepted a step", name
 
 
 @pytest.mark.parametrize(
@@ -331,11 +361,15 @@ BY_DOCUMENTS = {
     "trtllm-bench": {
         "engine": {"model": "m", "version": "1.2.1"},
         "world_info": {"tp_size": 1, "world_size": 1},
-        "request_info": {"num_requests": 32, "avg_input_length": 128, "avg_output_length": 33},
+        "request_info": {
+            "num_requests": 32,
+            "avg_num_concurrent_requests": 8,
+            "avg_input_length": 128,
+            "avg_output_length": 33,
+        },
         "performance": {
             "total_latency_ms": 7200,
             "avg_request_latency_ms": 1800,
-            "avg_concurrent_requests": 8,
             "system_output_throughput_tok_s": 146.7,
         },
         "streaming_metrics": {"avg_ttft_ms": 200, "avg_tpot_ms": 50},

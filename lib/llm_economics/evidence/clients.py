@@ -98,7 +98,7 @@ def flat(content: dict, path: Path) -> Iterator[Result]:
         requests=_flat_requests(content),
         texts=texts_of(content.get("generated_texts")),
         texts_are="answers",
-        speculation=accepted(content.get("accept_length")),
+        speculation=accepted(content.get("accept_length") or content.get("spec_decode_acceptance_length")),
     )
 
 
@@ -236,6 +236,7 @@ def aiperf(content: dict, path: Path) -> Iterator[Result]:
         sent_before=len(_sessions(measured) & _sessions(r for r in listed if r not in measured)),
         cached_share=None if cached is None else cached / 100,
         texts=_aiperf_prompts(json_beside(path, "inputs.json")),
+        speculation=accepted(value("spec_decode_acceptance_length")),
     )
 
 
@@ -832,6 +833,7 @@ _PRINTED = {
     "total_output_tokens_retokenized": r"Total generated tokens \(retokenized\)",
     "output_throughput": r"Output token throughput \(tok/s\)",
     "total_token_throughput": r"Total [Tt]oken throughput \(tok/s\)",
+    "accept_length": "(?:Accept|Acceptance) length",
 }
 
 

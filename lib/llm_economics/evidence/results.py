@@ -406,6 +406,7 @@ def _load(result: Result) -> list[Doubt]:
         text = f"{result.sent_before} of the measured prompts had been sent in the warm-up: a prefix cache has them"
         found.append(Doubt("repeated-prompts", text))
     pieces, tokens = _pieces(result), result.output_tokens
+    found += _unseen(result)
     if result.tpot and "pause" in result.tpot.where:
         text = (
             f"each stream ended {1e3 * _pause(result):.4g} ms after its last token, which the tool's time per token has"
@@ -429,6 +430,27 @@ def _load(result: Result) -> list[Doubt]:
             )
         )
     return found
+
+
+def _unseen(result: Result) -> list[Doubt]:
+    """Far more tokens than pieces of the stream, and a wait for the first piece in which the others fit.
+
+    Some tools take a model's thinking for waiting, and count its tokens all the same.
+    """
+    first, tpot, gaps = (result.says.get(name) for name in ("ttft", "tpot", "itl"))
+    tokens = result.tool_output or result.output_tokens
+    known = tokens and first and first.mean and tpot and tpot.mean and gaps and gaps.mean
+    if result.speculation or not known or (tpot.meaning, gaps.meaning) != ("per request", "between chunks"):
+        return []
+    pieces = 1 + tpot.mean * (tokens - 1) / gaps.mean
+    if tokens < 1.5 * pieces or first.mean < (tokens - pieces) * gaps.mean:
+        return []
+    text = (
+        f"a request came in {pieces:.3g} pieces for {tokens:.4g} tokens, and the other {tokens - pieces:.3g} fit into "
+        f"the wait for the first: pieces hold several tokens, or thinking counts as waiting and a token took "
+        f"{1e3 * gaps.mean:.4g} ms"
+    )
+    return [Doubt("unseen-tokens", text)]
 
 
 def repeated_between(results: Sequence[Result]) -> list[Result]:
