@@ -152,6 +152,31 @@ def test_thinking_that_a_tool_takes_for_waiting_is_told_from_a_summary_too(tmp_p
     assert "unseen-tokens" not in [doubt.code for doubt in read(tmp_path / "a.json")[0].doubts]
 
 
+@pytest.mark.parametrize("folder", ["thinking-c4", "thinkingserver-c4"])
+def test_thinking_that_a_tool_left_out_of_its_count_is_output_and_its_time_is_no_time_of_the_answer(folder):
+    """inference-perf counts the answer alone; told to take the server's count, it spreads the answer's time over it."""
+    result = only(f"{P}/{folder}/summary_lifecycle_metrics.json")
+    assert result.says["tpot"].mean == pytest.approx(0.02 if folder == "thinking-c4" else 0.0049, rel=0.02)
+    assert result.tpot.mean == pytest.approx(0.02, rel=0.02) and result.weighted.mean == pytest.approx(0.02, rel=0.02)
+    assert result.output_tokens == 128
+    assert result.output_per_s == pytest.approx(8 * 128 / result.duration_s, rel=0.001)
+    assert "unseen-tokens" in codes(f"{P}/{folder}/summary_lifecycle_metrics.json")
+
+
+def test_a_throughput_by_the_servers_count_is_taken_as_it_is(tmp_path):
+    """The text of this answer has a sixth of its tokens, none of them thought."""
+    content = json.loads((FILES / P / "retok-c1/summary_lifecycle_metrics.json").read_text())
+    good = content["successes"]
+    requests = good["count"] / content["benchmark_time_seconds"]
+    good["throughput"] |= {"output_tokens_per_sec": 33 * requests, "requests_per_sec": requests}
+    good["latency"]["time_per_output_token"] |= {"mean": 0.05, "median": 0.05, "p99": 0.05}
+    (tmp_path / "summary_lifecycle_metrics.json").write_text(json.dumps(content))
+    (result,) = read(tmp_path / "summary_lifecycle_metrics.json")
+    assert result.output_per_s == pytest.approx(18.1, rel=0.01)
+    assert result.output_tokens == 33 and result.tpot.mean == 0.05
+    assert {"retokenised", "unseen-tokens"}.isdisjoint(doubt.code for doubt in result.doubts)
+
+
 def test_speculation_is_known_by_each_tools_own_name(tmp_path):
     assert only(f"{N}/speculation-c4.json").speculation == "3 tokens accepted a step"
     log = "= Serving Benchmark Result =\nSuccessful requests: 4\nMean TTFT (ms): 219\nMean TPOT (ms): 21\n"
