@@ -177,6 +177,23 @@ def test_a_throughput_by_the_servers_count_is_taken_as_it_is(tmp_path):
     assert {"retokenised", "unseen-tokens"}.isdisjoint(doubt.code for doubt in result.doubts)
 
 
+def test_a_sweep_counts_each_run_once_and_no_warm_up():
+    sweep = FILES / N / "sweep"
+    assert [Path(result.file).name for result in read(sweep)] == ["run=0.json", "run=1.json"]
+    assert read(sweep / "concurrency-2" / "warmup.json")[0].completed == 2  # by its own name it is read
+    rows = read(sweep / "summary.csv")
+    assert [(r.part, r.concurrency, r.completed) for r in rows] == [
+        ("row 2", 2, 4),
+        ("row 3", 2, 4),
+        ("row 4", 4, 8),
+        ("row 5", 4, 8),
+    ]
+    for row, run in zip(rows, read(sweep), strict=False):
+        assert row.tpot.mean == pytest.approx(run.tpot.mean, rel=1e-4) and row.model == run.model
+        assert (row.output_tokens, row.output_per_s) == (33, pytest.approx(run.output_per_s, rel=1e-4))
+        assert row.engine == run.engine and row.rate is None and row.date == run.date
+
+
 def test_speculation_is_known_by_each_tools_own_name(tmp_path):
     assert only(f"{N}/speculation-c4.json").speculation == "3 tokens accepted a step"
     log = "= Serving Benchmark Result =\nSuccessful requests: 4\nMean TTFT (ms): 219\nMean TPOT (ms): 21\n"
