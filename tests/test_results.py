@@ -177,6 +177,19 @@ def test_a_throughput_by_the_servers_count_is_taken_as_it_is(tmp_path):
     assert {"retokenised", "unseen-tokens"}.isdisjoint(doubt.code for doubt in result.doubts)
 
 
+def test_another_tokenizer_under_a_long_queue_is_no_thinking(tmp_path):
+    """Two thirds of the tokens by the tool's own count, each in a piece of its own, after a wait of seconds."""
+    content = json.loads((FILES / A / "retok-c1/profile_export_aiperf.json").read_text())
+    statistics = {"output_sequence_length": 22.0, "inter_token_latency": 1600 / 21, "inter_chunk_latency": 50.0}
+    statistics |= {"time_to_first_token": 5000.0, "request_latency": 6600.0}
+    for name, value in statistics.items():
+        content[name] = content.get(name, {"unit": "ms"}) | {"avg": value}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (result,) = read(tmp_path / "a.json")
+    assert result.tpot.mean == pytest.approx(0.05) and result.output_tokens == 33
+    assert "unseen-tokens" not in [doubt.code for doubt in result.doubts]
+
+
 def test_a_sweep_counts_each_run_once_and_no_warm_up():
     sweep = FILES / N / "sweep"
     assert [Path(result.file).name for result in read(sweep)] == ["run=0.json", "run=1.json"]

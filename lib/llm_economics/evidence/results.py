@@ -285,10 +285,16 @@ def _seen(result: Result) -> float | None:
 
 def _thought(result: Result) -> bool:
     """Whether the tokens that a tool did not see fit into its wait for the first: it waited while a model thought."""
-    seen, tokens, ttft, end = _seen(result), result.output_tokens, result.says.get("ttft"), result.says.get("e2e")
+    seen, tokens = _seen(result), result.output_tokens
+    ttft, end, gaps = (result.says.get(name) for name in ("ttft", "e2e", "itl"))
     if not (seen and tokens and ttft and end and ttft.mean and end.mean) or not 1 < seen < 0.9 * tokens:
         return False
-    return ttft.mean >= (tokens - seen) * (end.mean - ttft.mean) / (seen - 1) > 0
+    answering = end.mean - ttft.mean
+    if (
+        gaps and gaps.mean and 1 + answering / gaps.mean > (seen + tokens) / 2
+    ):  # as many pieces as tokens: all were seen
+        return False
+    return ttft.mean >= (tokens - seen) * answering / (seen - 1) > 0
 
 
 def _lengths(result: Result) -> Result:
