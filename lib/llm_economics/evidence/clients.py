@@ -98,7 +98,7 @@ def flat(content: dict, path: Path) -> Iterator[Result]:
         requests=_flat_requests(content),
         texts=texts_of(content.get("generated_texts")),
         texts_are="answers",
-        speculation=accepted(content.get("accept_length")),
+        speculation=accepted(content.get("accept_length") or content.get("spec_decode_acceptance_length")),
     )
 
 
@@ -236,6 +236,7 @@ def aiperf(content: dict, path: Path) -> Iterator[Result]:
         sent_before=len(_sessions(measured) & _sessions(r for r in listed if r not in measured)),
         cached_share=None if cached is None else cached / 100,
         texts=_aiperf_prompts(json_beside(path, "inputs.json")),
+        speculation=accepted(value("spec_decode_acceptance_length")),
     )
 
 
@@ -434,7 +435,10 @@ def inference_perf(content: dict, path: Path) -> Iterator[Result]:
             stage = at(other, "load_summary")
     total, own = number(at(good, "output_tokens", "mean")), number(at(good, "output_len", "mean"))
     prompt, cached = number(at(good, "prompt_tokens", "total")), number(at(good, "prompt_tokens", "cached"), zero=True)
-    completed = count_of(good.get("count"))
+    completed, throughput = count_of(good.get("count")), good.get("throughput")
+    output_per_s = number(at(throughput, "output_tokens_per_sec"))
+    used = per(output_per_s, number(at(throughput, "requests_per_sec")))
+    by_server = bool(used and own and total) and abs(used - total) < abs(used - own)
     tpot = statistics("time_per_output_token", "per request")
     mean_e2e = statistics("normalized_time_per_output_token", "first token in, per request")
     listed = json_beside(path, "per_request_lifecycle_metrics.json")
@@ -454,11 +458,12 @@ def inference_perf(content: dict, path: Path) -> Iterator[Result]:
         completed=completed,
         failed=count_of(at(content, "failures", "count")),
         input_tokens=number(at(good, "prompt_tokens", "mean")) or number(at(good, "prompt_len", "mean")),
-        output_tokens=own or total,
+        output_tokens=total if by_server else own or total,
         server_output=total,
+        retokenised_output=own,
         duration_s=number(content.get("benchmark_time_seconds")),
-        output_per_s=number(at(good, "throughput", "output_tokens_per_sec")),
-        total_per_s=number(at(good, "throughput", "total_tokens_per_sec")),
+        output_per_s=output_per_s,
+        total_per_s=number(at(throughput, "total_tokens_per_sec")),
         requests=tuple(_inference_perf_request(r) for r in listed if not at(r, "error")),
         cached_share=cached / prompt if prompt and cached is not None else None,
         texts=texts_of([prompt_of(at(r, "request")) for r in listed]),
@@ -832,6 +837,7 @@ _PRINTED = {
     "total_output_tokens_retokenized": r"Total generated tokens \(retokenized\)",
     "output_throughput": r"Output token throughput \(tok/s\)",
     "total_token_throughput": r"Total [Tt]oken throughput \(tok/s\)",
+    "accept_length": "(?:Accept|Acceptance) length",
 }
 
 

@@ -49,6 +49,8 @@ def _folder(folder: Path) -> list[Result]:
         beside = path.name in _BESIDE or re.fullmatch(r"stage_\d+_lifecycle_metrics\.json", path.name)
         if beside or "phases" in path.relative_to(folder).parts:  # AIPerf's parts of one run, its warm-up among them
             continue
+        if path.name in ("summary.json", "warmup.json") and any(path.parent.glob("run=*.json")):  # of vLLM's sweeps
+            continue
         try:
             found += read(path)
         except NoResultError:
@@ -233,6 +235,13 @@ def _inferencex_table(text: str, path: Path) -> Iterator[Result]:
             yield in_part(result, f"row {n}")
 
 
+def _flat_table(text: str, path: Path) -> Iterator[Result]:
+    """The summary of ``vllm bench sweep``: the flat object of each run as a row."""
+    for n, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+        clean = {key: cell for key, cell in row.items() if isinstance(key, str) and isinstance(cell, str)}
+        yield from (in_part(result, f"row {n}") for result in clients.flat(clean, path))
+
+
 def _llama_csv(text: str, path: Path) -> Iterator[Result]:
     for row in csv.DictReader(io.StringIO(text)):
         yield from engines.llama_bench(row, path)
@@ -326,6 +335,7 @@ _TEXTS: tuple[tuple[Callable[[str], bool], Callable[[str, Path], Iterator[Result
     (lambda text: "MLPerf Results Summary" in text[:2000], engines.mlperf),
     (lambda text: re.search(r"=+ (?:Serving )?Benchmark Result =+", text) is not None, clients.printed),
     (_columns("hw", "model", "conc", "isl", "osl", "median_tpot"), _inferencex_table),
+    (_columns("completed", "mean_ttft_ms", "total_output_tokens"), _flat_table),
     (_is_table, _table_rows),
     (_columns("n_gen", "n_prompt", "avg_ns"), _llama_csv),
     (lambda text: re.match(r"\s*\|\s*model\s*\|.*\btest\s*\|.*\bt/s", text) is not None, engines.llama_table),
