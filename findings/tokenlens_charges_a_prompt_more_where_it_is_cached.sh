@@ -3,9 +3,9 @@
 # answer, priced by both; a prompt of 10,000 tokens, of which none or 9,000 come from the server's prefix cache.
 #
 # Guess: the cached tokens cost a tenth, so the prompt of GPT-5 falls from $0.0125 to some $0.0024 in both.
-# Found: genai-prices gives that; tokenlens adds the price of the cached tokens to that of the whole prompt, which the SDK's
-# inputTokens is, so a hit makes it dearer: $0.01367, 5.8 times the bill. Where its list has a price for reasoning, as for
-# Grok 4, the thoughts are charged twice as well, as output and as reasoning.
+# Found: genai-prices gives that; tokenlens adds the price of the cached tokens to that of the whole prompt, which the
+# SDK's inputTokens is, so a hit makes it dearer: $0.01367, 5.8 times the bill. Where its list has a price for
+# reasoning, as for Grok 4, the thoughts are charged twice as well, as output and as reasoning.
 #
 # Node 20 or later, a package index, half a minute; no network at run time.
 set -euo pipefail
