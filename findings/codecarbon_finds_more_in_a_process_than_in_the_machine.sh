@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# codecarbon 3.3.2 where the CPU has no meter that it may read (a cloud machine, a container): energy of one program that
-# runs alone on the machine, asked for by tracking_mode="machine" and by tracking_mode="process".
+# codecarbon 3.3.2 where the CPU has no meter that it may read (a cloud machine, a container): energy of one program
+# that runs alone on the machine, asked for by tracking_mode="machine" and by tracking_mode="process".
 #
 # Guess: the machine's energy is at least that of the process, which is a part of it.
 # Found: at half load the process has 2.35 times the energy of the machine. The machine takes 10% of its TDP and 90% of

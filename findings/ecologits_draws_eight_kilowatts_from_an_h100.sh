@@ -5,8 +5,8 @@
 # Guess: something below the 700 W that the card may draw, for every model of its list.
 # Found: 195 to 237 W where it models the time as well (247 models). Where it is given a measured speed (104 models) the
 # time shrinks, and neither the energy nor the 64 requests: 84 of these are above 700 W at the low end of their sizes,
-# 100 at the high end, Gemini 2.5 Pro up to 8.1 kW. A token alone on the server costs the cards 1.5 times what one among 64
-# does: four cards of a 70B draw 6 W each.
+# 100 at the high end, Gemini 2.5 Pro up to 8.1 kW. A token alone on the server costs the cards 1.5 times what one among
+# 64 does: four cards of a 70B draw 6 W each.
 #
 # Python 3.11 to 3.13, a package index, a minute.
 set -euo pipefail

@@ -4,8 +4,9 @@
 #
 # Guess: one call, as the server will charge.
 # Found: ten, in both. DSPy's history has no tokens and the full price for each answer from its cache, so the sum of
-# "cost" is ten times what its own usage tracker counts tokens for. LangChain marks the repeated answers with a total_cost of
-# 0 in usage_metadata, adds up their tokens all the same, and the OpenAI callback charges each of them again.
+# "cost" is ten times what its own usage tracker counts tokens for. LangChain marks the repeated answers with a
+# total_cost of 0 in usage_metadata, adds up their tokens all the same, and the OpenAI callback charges each of them
+# again.
 #
 # Python 3.11 to 3.13, a package index, about two minutes; no network at run time.
 set -euo pipefail
@@ -27,8 +28,8 @@ class Handler(BaseHTTPRequestHandler):
             lines.write(json.dumps(asked["messages"]) + "\n")
         choice = {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 10000, "completion_tokens": 1000, "total_tokens": 11000}
-        answer = {"id": "x", "object": "chat.completion", "created": 1, "model": asked["model"], "choices": [choice], "usage": usage}
-        body = json.dumps(answer).encode()
+        answer = {"id": "x", "object": "chat.completion", "created": 1, "model": asked["model"], "choices": [choice]}
+        body = json.dumps(answer | {"usage": usage}).encode()
         self.send_response(200); self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
 
