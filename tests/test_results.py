@@ -226,7 +226,10 @@ def test_speculation_is_known_by_each_tools_own_name(tmp_path):
     assert only(f"{N}/speculation-c4.json").speculation == "3 tokens accepted a step"
     log = "= Serving Benchmark Result =\nSuccessful requests: 4\nMean TTFT (ms): 219\nMean TPOT (ms): 21\n"
     aiperf = json.loads((FILES / A / "plain-c8/profile_export_aiperf.json").read_text())
+    table = (FILES / A / "plain-c8/profile_export_aiperf.csv").read_text().splitlines()
+    columns = len(table[0].split(","))
     documents = {
+        "e.csv": "\n".join([table[0], "Acceptance Length (ratio)" + ",3.00" * (columns - 1), *table[1:]]),
         "a.txt": log + "Acceptance length:                       3.00\n",
         "b.txt": log + "Accept length:                           3.00\n",
         "c.json": json.dumps(aiperf | {"spec_decode_acceptance_length": {"unit": "ratio", "avg": 3.0}}),

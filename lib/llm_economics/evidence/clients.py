@@ -330,6 +330,8 @@ def aiperf_table(text: str, path: Path) -> Iterator[Result]:
     }
     if "overall_usage_prompt_cache_read" in content:
         content["overall_usage_prompt_cache_read_pct"] = content["overall_usage_prompt_cache_read"]
+    if "acceptance_length" in content:
+        content["spec_decode_acceptance_length"] = content["acceptance_length"]
     if "active_decode_throughput" in content or "effective_latency_co_aware" in content:
         content["schema_version"] = ""
     yield from aiperf(content, path)
