@@ -163,6 +163,21 @@ def test_thinking_that_a_tool_left_out_of_its_count_is_output_and_its_time_is_no
     assert "unseen-tokens" in codes(f"{P}/{folder}/summary_lifecycle_metrics.json")
 
 
+def test_llmeter_is_read_with_and_without_its_list_of_requests(tmp_path):
+    folder = FILES / "llmeter-0.2.0" / "plain-c4"
+    (tmp_path / "stats.json").write_text((folder / "stats.json").read_text())
+    for path in (folder, tmp_path / "stats.json"):
+        (result,) = read(path)
+        assert (result.tool, result.concurrency, result.completed, result.model) == ("LLMeter", 4, 8, "m")
+        assert (result.input_tokens, result.output_tokens) == (32, 33) and not result.doubts
+        assert result.tpot.mean == pytest.approx(0.05, rel=0.01) and result.ttft.mean == pytest.approx(0.2, rel=0.03)
+        assert result.output_per_s == pytest.approx(8 * 33 / result.duration_s) and 3.5 < result.in_flight <= 4
+    (thinking,) = read(FILES / "llmeter-0.2.0" / "thinking-c4")
+    assert thinking.says["tpot"].mean == pytest.approx(0.0049, rel=0.01)
+    assert thinking.tpot.mean == pytest.approx(0.02, rel=0.01) and thinking.output_tokens == 128
+    assert [doubt.code for doubt in thinking.doubts] == ["unseen-tokens"]
+
+
 def test_a_throughput_by_the_servers_count_is_taken_as_it_is(tmp_path):
     """The text of this answer has a sixth of its tokens, none of them thought."""
     content = json.loads((FILES / P / "retok-c1/summary_lifecycle_metrics.json").read_text())
@@ -211,7 +226,10 @@ def test_speculation_is_known_by_each_tools_own_name(tmp_path):
     assert only(f"{N}/speculation-c4.json").speculation == "3 tokens accepted a step"
     log = "= Serving Benchmark Result =\nSuccessful requests: 4\nMean TTFT (ms): 219\nMean TPOT (ms): 21\n"
     aiperf = json.loads((FILES / A / "plain-c8/profile_export_aiperf.json").read_text())
+    table = (FILES / A / "plain-c8/profile_export_aiperf.csv").read_text().splitlines()
+    columns = len(table[0].split(","))
     documents = {
+        "e.csv": "\n".join([table[0], "Acceptance Length (ratio)" + ",3.00" * (columns - 1), *table[1:]]),
         "a.txt": log + "Acceptance length:                       3.00\n",
         "b.txt": log + "Accept length:                           3.00\n",
         "c.json": json.dumps(aiperf | {"spec_decode_acceptance_length": {"unit": "ratio", "avg": 3.0}}),
@@ -604,7 +622,7 @@ def test_numbers_that_are_none_count_as_missing(value, tmp_path):
 
 
 def test_every_reader_has_a_test():
-    tested = {tool for tool, _ in TOOLS.values()} | set(BY_DOCUMENTS) | {"llama-bench", "MLPerf LoadGen"}
+    tested = {tool for tool, _ in TOOLS.values()} | set(BY_DOCUMENTS) | {"llama-bench", "MLPerf LoadGen", "LLMeter"}
     source = Path(readers.__file__).with_name("clients.py").read_text(encoding="utf-8")
     named = {
         line.split('tool="')[1].split('"')[0] for line in source.splitlines() if 'tool="' in line and "if " not in line

@@ -70,6 +70,7 @@ _BESIDE = {
     "benchmark_args.json": "the settings of evalscope; the result is benchmark_summary.json beside it",
     "benchmark_percentile.json": "percentiles of evalscope; give benchmark_summary.json, which this is read with",
     "workload_throughput.json": "a part of evalscope's result; give benchmark_summary.json",
+    "responses.jsonl": "the requests of LLMeter; give stats.json, which this is read with",
     "workload_timeline.json": "a part of evalscope's result; give benchmark_summary.json",
 }
 """Files that stand beside a result and hold none themselves."""
@@ -319,6 +320,7 @@ _OBJECTS: tuple[tuple[Callable[[dict], bool], Callable[[dict, Path], Iterator[Re
     (_list_at("benchmarks", "metrics"), clients.guidellm),
     (_has("result.decode_metrics", "result.tokens"), clients.tokenomics),
     (lambda c: "results_ttft_s_mean" in c or "results_ttft_s" in c, clients.llmperf),
+    (lambda c: "time_to_last_token-average" in c and "total_test_time" in c, clients.llmeter),
     (_has("performance.system_output_throughput_tok_s"), engines.trtllm),
     (_list_at("results", "token_throughput_secs"), clients.hugging_face),
     (_has("summary.tpot", "summary.ttft"), clients.llm_load_test),
