@@ -348,7 +348,7 @@ def test_an_answer_or_one_clean_line(name, tmp_path):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
         @settings(derandomize=not BY_HAND, **options)
-        @given(st.randoms(use_true_random=bool(BY_HAND)))
+        @given(st.randoms(use_true_random=True))
         def one(r: random.Random) -> None:
             nonlocal answered, tried
             with tempfile.TemporaryDirectory(dir=tmp_path) as folder:

@@ -85,6 +85,13 @@ class Data(Shape):
     result: RecordedResult = Field(None, alias=RESULT_MIME)
 
 
+LEFT_OUT = {
+    kind.alias: {name: field.default for name, field in kind.annotation.model_fields.items() if not field.is_required()}
+    for kind in Data.model_fields.values()
+}
+"""What counts in a record of each kind where it leaves something out."""
+
+
 class Output(Shape):
     """An output of a cell."""
 
@@ -208,8 +215,12 @@ def read(path: Path, shape: type[Shape]) -> Any:
 
 
 def notebook(found: bytes) -> dict[str, Any]:
-    """What the bytes of a notebook hold; the errors of :func:`read`."""
-    return documents.shaped(documents.json_text(found), Notebook)
+    """What the bytes of a notebook hold, the book's own records whole; the errors of :func:`read`."""
+    made = documents.shaped(documents.json_text(found), Notebook)
+    for output in (output for cell in made["cells"] for output in cell.get("outputs", ())):
+        data = output.get("data", {})
+        data |= {mime: blank | data[mime] for mime, blank in LEFT_OUT.items() if mime in data}
+    return made
 
 
 def manifest(path: Path) -> dict[str, Any]:
