@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llm_economics.checkpoints.config import SIDE_INDEX, is_weights, load
 from llm_economics.checkpoints.formats import Declaration, Format, dtype_bytes, stored_dtype
 from llm_economics.checkpoints.quantisation import declared
+from llm_economics.checkpoints.sizes import INDEX, Sizes, is_sized, read_sizes
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.architecture import parameters as total_of
 from llm_economics.formulas.blocks import Layer, Weight, vector
@@ -101,7 +102,15 @@ def read_checkpoint(
         if table is not None:
             return of_table(table, declaration, config, architecture)
     found = of_declaration(architecture, declaration, config) if architecture is not None and declaration else None
-    return _of_index(folder, path, found)
+    if not _holds_weights(path):
+        return found
+    sizes = read_sizes(path)
+    return _of_index(folder, found) if sizes is None else _of_sizes(sizes, found)
+
+
+def _holds_weights(path: Path | None) -> bool:
+    """Whether a path is not that of a configuration alone."""
+    return path is not None and (path.is_dir() or is_weights(path) or is_sized(path))
 
 
 def _path(source: Any) -> Path | None:
@@ -112,19 +121,55 @@ def _path(source: Any) -> Path | None:
 
 def _config(source: Any, path: Path | None, folder: Path | None) -> dict[str, Any] | None:
     """The configuration given or beside the weights; None where there is none."""
-    if path is None or not (path.is_dir() or is_weights(path)):
+    if not _holds_weights(path):
         return load(source)[0]
     beside = folder / "config.json" if folder is not None else None
     return load(beside)[0] if beside is not None and beside.is_file() else None
 
 
-def _of_index(folder: Path | None, path: Path | None, found: Checkpoint | None) -> Checkpoint | None:
+def _of_sizes(sizes: Sizes, found: Checkpoint | None) -> Checkpoint:
+    """The bytes that files have; what the declaration says of their kinds, where its bytes come to nearly as many."""
+    total, where = sizes.bytes, sizes.read_from
+    if found is None or sizes.warnings:  # one shard tells nothing of the others
+        return Checkpoint(
+            total, sizes.kind, 0, total, None, None, where, warnings=sizes.warnings, parts={"common": total}
+        )
+    if abs(total - found.bytes) <= _NEAR * found.bytes:
+        more = total - found.bytes
+        parts = dict(found.parts) | {"common": found.parts.get("common", 0) + more}
+        other = found.bytes_other + more
+        return replace(found, bytes=total, bytes_other=other, read_from=where, parts=parts)
+    parts = {part: size * total // found.bytes for part, size in found.parts.items()}
+    parts["common"] = parts.get("common", 0) + total - sum(parts.values())
+    bits = 8 * total / found.parameters
+    odd = f"the configuration gives {found.bytes:,} B ({found.scheme}), the files have {total:,} B"
+    weights = next(name for name, most in _OF_BITS.items() if bits < most)
+    whole = weights.startswith("int")
+    return Checkpoint(
+        bytes=total,
+        scheme=f"{sizes.kind}, {bits:.1f} bits a parameter",
+        bytes_quantised=total if whole else 0,
+        bytes_other=0 if whole else total,
+        parameters=found.parameters,
+        kv_scheme=found.kv_scheme,
+        read_from=where,
+        warnings=(*found.warnings, odd),
+        parts=parts,
+        weights=weights,
+    )
+
+
+_NEAR = 0.02
+"""Share by which files may be larger than their tensors: graphs, headers."""
+_OF_BITS = {"int4": 6, "int8": 12, "bf16": 24, "fp32": float("inf")}
+"""Precision that most weights have, by the bits of a parameter that it stays below."""
+
+
+def _of_index(folder: Path, found: Checkpoint | None) -> Checkpoint | None:
     """With the size that an index states, where its files are not there."""
-    if folder is None or path is None or not (path.is_dir() or is_weights(path)):
-        return found
     from llm_economics.checkpoints.files import read_index
 
-    indices = sorted(folder.glob(f"*{SIDE_INDEX}"))
+    indices = sorted(folder.glob(f"*{SIDE_INDEX}")) or sorted(folder.glob(INDEX))
     total = read_index(indices[0])["metadata"].get("total_size") if indices else None
     if isinstance(total, bool) or not isinstance(total, (int, float)) or total <= 0:
         return found
