@@ -2,7 +2,8 @@
 
 A table is read from the head of a file and checked against the file's length, so that what comes back is what is
 stored. It needs no model class. Formats: https://github.com/huggingface/safetensors (README, "Format") and
-https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; sizes of GGUF's blocks are those of PyPI gguf 0.19.0.
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; sizes of GGUF's blocks are those of PyPI gguf 0.19.0, but for
+Q8_1, of which the library of llama.cpp in npm node-llama-cpp 3.22.1 says 36 bytes and not 40.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {
     6: ("Q5_0", 32, 22),
     7: ("Q5_1", 32, 24),
     8: ("Q8_0", 32, 34),
-    9: ("Q8_1", 32, 40),
+    9: ("Q8_1", 32, 36),
     10: ("Q2_K", 256, 84),
     11: ("Q3_K", 256, 110),
     12: ("Q4_K", 256, 144),

@@ -812,6 +812,7 @@ FILE_TYPES = {
     13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
     21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+    39: "NVFP4", 40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
 """Names of llama.cpp's recipes, by ``general.file_type``."""
 
@@ -828,7 +829,12 @@ def _of_gguf(table: Table) -> Checkpoint:
     for tensor in table.tensors:
         sizes[tensor.dtype] += tensor.bytes
         parts[_part(tensor.name, known, tied)] += tensor.bytes
-    quantised = sum(size for dtype, size in sizes.items() if dtype not in plain)
+    packed = {tensor.name.removesuffix(".weight") for tensor in table.tensors if tensor.dtype not in plain}
+    factors = [(tensor, re.fullmatch(r"(.+)\.(?:input_)?scale", tensor.name)) for tensor in table.tensors]
+    scales = [tensor for tensor, match in factors if match and match[1] in packed]
+    quantised = sum(size for dtype, size in sizes.items() if dtype not in plain) + sum(one.bytes for one in scales)
+    angles = [tensor for tensor in table.tensors if re.match(r"rope_(?:freqs|factors_\w+)\b", tensor.name)]
+    values = sum(tensor.elements for tensor in table.tensors) - sum(one.elements for one in (*scales, *angles))
     recipe = FILE_TYPES.get(table.metadata.get("general.file_type"))
     most = sizes.most_common(1)[0][0] if sizes else "F32"
     warnings = list(table.warnings)
@@ -847,7 +853,7 @@ def _of_gguf(table: Table) -> Checkpoint:
         scheme=f"gguf {recipe or most}",
         bytes_quantised=quantised,
         bytes_other=table.bytes - quantised,
-        parameters=sum(tensor.elements for tensor in table.tensors),
+        parameters=values,
         kv_scheme=None,
         read_from=_files(table),
         warnings=tuple(warnings),
