@@ -13,7 +13,7 @@ help:  ## what there is
 
 book: .venv/.ready-site  ## build the site into _build/html; a failed build leaves the last good site in place
 	@mkdir -p _build
-	$(BIN)/jupyter-book build . -W -n --path-output _build/staging
+	$(BIN)/python -m llm_economics.site build . -W -n --path-output _build/staging
 	@rm -rf _build/html.old
 	@if [ -d _build/html ]; then mv _build/html _build/html.old; fi
 	@cp -R _build/staging/_build/html _build/html

@@ -1,10 +1,11 @@
 """How long a rerun of the book takes, beside an older state of it and beside what one would take instead.
 
-    python benchmarks/run_book.py --base FOLDER [--only NAME…] [--rounds 5] [--tools PYTHON] [--store]
+    python benchmarks/run_book.py --base FOLDER [--only NAME…] [--rounds 5] [--builds 1] [--tools PYTHON] [--store]
 
 FOLDER is another checkout of the book; both are run with this interpreter, in turn, and medians are compared. Each
-line says what is run, the seconds of the base and of this checkout, their ratio, and the ratio that it may have at
-most. With ``--tools``, an interpreter that has nbmake and pytest-xdist besides what the book needs, the chapters go
+line says what is run, the seconds of the base and of this checkout, their ratio, the ratio that it may have at most,
+and the most memory of a further run. ``--builds`` races ``make book`` as well, in clones with environments of their
+own. With ``--tools``, an interpreter that has nbmake and pytest-xdist besides what the book needs, the chapters go
 through stock papermill, two at a time, and through nbmake with two workers, and the ratio is to be at least three.
 ``--store`` keeps the time of each chapter in ``benchmarks/times.json``, which the book shows where nothing was run.
 On a machine that does other things as well all times are longer, and ratios waver.
@@ -19,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -46,28 +46,20 @@ def environment(book: Path, cache: Path) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(book / "lib"), "LLM_ECONOMICS_CACHE": str(cache)}
 
 
-def timed(command: list[str], book: Path, cache: Path) -> tuple[float, float]:
-    """Seconds of a command and the most memory of all its processes, MB, pages that they share counted once."""
-    most, done = 0.0, threading.Event()
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=book, env=environment(book, cache), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-
-    def watch() -> None:
-        nonlocal most
-        while not done.wait(0.25):
-            most = max(most, sum(map(share_kb, family(process.pid))) / 1000)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    _, said = process.communicate()
-    seconds = time.perf_counter() - start
-    done.set()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} in {book} failed: {said[-2000:]}")
-    return seconds, most
+def timed(command: list[str], book: Path, cache: Path, memory: list[float] | None = None) -> float:
+    """Seconds of a command; ``memory`` gets what all its processes have together, MB, which takes time to look up."""
+    with tempfile.TemporaryFile("w+") as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=book, env=environment(book, cache), stdout=subprocess.DEVNULL, stderr=said, text=True
+        )
+        while memory is not None and process.poll() is None:
+            memory.append(sum(map(share_kb, family(process.pid))) / 1000)
+            time.sleep(0.25)
+        if process.wait():
+            said.seek(0)
+            raise SystemExit(f"{' '.join(command)} in {book} failed: {said.read()[-2000:]}")
+        return time.perf_counter() - start
 
 
 def family(pid: int) -> list[int]:
@@ -95,20 +87,48 @@ def race(name: str, base: Path, rounds: int) -> str:
     """One line of the table: both checkouts in turn."""
     arguments, warm, allowed = CASES[name]
     seconds: dict[Path, list[float]] = {base: [], HERE: []}
-    memory = {base: 0.0, HERE: 0.0}
+    memory: dict[Path, list[float]] = {base: [], HERE: []}
     with tempfile.TemporaryDirectory() as place:
-        for turn in range(rounds + warm):
+        for turn in range(rounds + 1):
             for book in seconds:
                 own = Path(place, "base" if book == base else "ours")
                 cache = own / ("cache" if warm else f"cache-{turn}")
                 command = [sys.executable, "-m", "llm_economics", *arguments]
-                spent, peak = timed([part.format(out=own / "out") for part in command], book, cache)
-                if turn >= warm:  # the first of a warm case fills the cache
-                    seconds[book].append(spent)
-                    memory[book] = max(memory[book], peak)
+                command = [part.format(out=own / "out") for part in command]
+                if turn:
+                    seconds[book].append(timed(command, book, cache))
+                else:  # which fills the cache of a warm case
+                    timed(command, book, cache, memory[book])
     before, ours = (statistics.median(times) for times in seconds.values())
-    peaks = f"{memory[base]:>9,.0f}{memory[HERE]:>7,.0f} MB" if max(seconds[HERE]) > 2 else ""
-    return f"{name:<12}{before:>9.2f}{ours:>9.2f}{ours / before:>8.2f}{allowed:>8.2f}{peaks}"
+    peaks = f"{max(memory[base]):>9,.0f}{max(memory[HERE]):>7,.0f} MB" if ours > 2 else ""
+    return row(name, before, ours, allowed) + peaks
+
+
+def row(name: str, before: float, ours: float, allowed: float) -> str:
+    """A line of the table."""
+    return f"{name:<12}{before:>9.2f}{ours:>9.2f}{ours / before:>8.2f}{allowed:>8.2f}"
+
+
+def builds(base: Path, rounds: int) -> list[str]:
+    """Two lines: ``make book`` of a fresh clone, which sets up its environment, and again after a word in a chapter."""
+    fresh: dict[Path, list[float]] = {base: [], HERE: []}
+    edited: dict[Path, list[float]] = {base: [], HERE: []}
+    for _ in range(rounds):
+        for book in fresh:
+            with tempfile.TemporaryDirectory() as place:
+                clone = Path(place, "book")
+                subprocess.run(["git", "clone", "--quiet", book, clone], check=True)
+                cache = Path(place, "cache")
+                fresh[book].append(timed(["make", "book"], clone, cache))
+                chapter = clone / "chapters" / "kv-cache.ipynb"
+                notebook = json.loads(chapter.read_text(encoding="utf-8"))
+                notebook["cells"][0]["source"][-1] += " One more sentence."
+                chapter.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+                edited[book].append(timed(["make", "book"], clone, cache))
+    return [
+        row(name, statistics.median(times[base]), statistics.median(times[HERE]), allowed)
+        for name, times, allowed in (("book", fresh, 2 / 3), ("book edited", edited, 1 / 2))
+    ]
 
 
 def chapters() -> list[Path]:
@@ -127,7 +147,7 @@ def stock(tools: str, rounds: int) -> list[str]:
 
         for turn in range(rounds):
             ours = [sys.executable, "-m", "llm_economics", "run", "--jobs", "2", "--fresh", "--out", f"{place}/out"]
-            seconds["ours"].append(timed(ours, HERE, Path(place, f"cache-{turn}"))[0])
+            seconds["ours"].append(timed(ours, HERE, Path(place, f"cache-{turn}")))
             start = time.perf_counter()
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(papermill, chapters()))
@@ -146,7 +166,7 @@ def stock(tools: str, rounds: int) -> list[str]:
                 "no:nbval",
                 "--noconftest",
             ]
-            seconds["nbmake"].append(timed([*nbmake, "chapters"], HERE, Path("off"))[0])
+            seconds["nbmake"].append(timed([*nbmake, "chapters"], HERE, Path("off")))
     found = {name: statistics.median(times) for name, times in seconds.items()}
     return [
         f"{name:<12}{found[name]:>9.2f}{found['ours']:>9.2f}{found[name] / found['ours']:>8.2f}    at least 3"
@@ -172,11 +192,14 @@ def main() -> None:
     asked.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--tools")
+    asked.add_argument("--builds", type=int, default=0, metavar="ROUNDS")
     asked.add_argument("--store", action="store_true")
     asked = asked.parse_args()
     print(f"{'':<12}{'before':>9}{'ours':>9}{'ratio':>8}{'at most':>8}    most memory", flush=True)
     for name in asked.only if asked.base else ():
         print(race(name, asked.base.resolve(), asked.rounds), flush=True)
+    for line in builds(asked.base.resolve(), asked.builds) if asked.base and asked.builds else ():
+        print(line, flush=True)
     for line in stock(asked.tools, asked.rounds) if asked.tools else ():
         print(line, flush=True)
     if asked.store:

@@ -314,6 +314,8 @@ QUESTIONS = {
         serving.readable_bytes(x, 3e12, s),
         of_model(n, x),
         serving.model_from_parameters("m", 1e9 * x, 1e9, 64, n),
+        serving.stored_in(served(n), "int4"),
+        serving.stored_in(served(n), "fp4", "fp8"),
         served(n),
     ],
     "serving.steps": lambda x, s, n, m: [
@@ -371,6 +373,7 @@ QUESTIONS = {
         services.cache_for("fp8"),
         services.bits("fp4"),
         services.dense_bits(served(n), "fp4"),
+        services.held_bytes(served(n), "int4"),
         services.sequences_held(served(n), SYSTEM, x),
         services.sequences_running(served(n), SYSTEM, m * 50, x, weights="fp8"),
     ],

@@ -68,6 +68,35 @@ def test_outputs_are_those_of_a_kernel(tmp_path, monkeypatch, sources, tags):
     assert executed(asked(), tmp_path) == forked
 
 
+CHART = """
+from llm_economics.book import figures
+import altair as alt, pandas as pd
+frame = pd.DataFrame({"name": ["a", "b"], "number": [1.0, 2.0]})
+chart = figures.bars(frame, "name", "number", title="Two", description="Two bars.", x_title="number")
+"""
+DRAWN = ["chart", "display(chart, chart); print(1)", "at = display(frame, display_id='one')", "at.update(chart)"]
+REFUSED = [*DRAWN, "chart.copy().transform_calculate(b='datum.number +* 3')", "print(2)"]
+
+
+@pytest.mark.parametrize("sources, tags", [(DRAWN, []), (REFUSED, ["raises-exception"])], ids=["drawn", "refused"])
+def test_charts_are_those_of_a_kernel(tmp_path, monkeypatch, sources, tags):
+    def asked() -> list:
+        return [new_code_cell(each, metadata={"tags": [*tags]}) for each in (CHART, *sources)]
+
+    forked = executed(asked(), tmp_path)
+    monkeypatch.setenv("LLM_ECONOMICS_KERNELS", "ordinary")
+    ordinary = executed(asked(), tmp_path)
+    for _, outputs in (*forked, *ordinary):
+        for output in outputs:
+            output.pop("traceback", None)  # which differs by who draws
+    assert ordinary == forked
+    shown = [output for _, outputs in forked for output in outputs]
+    drawn = [output.data["image/svg+xml"] for output in shown if "image/svg+xml" in output.get("data", ())]
+    assert len(drawn) == 4 and all(text.count("<path") > 2 for text in drawn)
+    refused = [output.evalue for output in shown if output.output_type == "error"]
+    assert len(refused) == len(tags) and all("Unexpected token" in text for text in refused)
+
+
 def test_what_comes_by_a_descriptor_is_an_output_too(tmp_path):
     cell = new_code_cell("import os\nos.system('echo of a child'); os.write(2, b'low'); print('plain')")
     [(_, outputs)] = executed([cell], tmp_path)

@@ -23,7 +23,7 @@ def total(name: str) -> float:
 
 def forecast(cached_share: float) -> services.Forecast:
     """64 users of a 70B in eight bits on eight H100s, prompts of 4,096 tokens and answers of 512."""
-    model = serving.model_from_architecture(facts.model("Llama 3.3 70B"))
+    model = facts.served_models("Llama 3.3 70B")["bf16"]
     return services.forecast(
         model, facts.system("H100", 8), 64.0, 4096.0, 512.0, Split(tensor=8), weights="fp8", arithmetic="fp8", kv="fp8",
         cached_share=cached_share,

@@ -8,6 +8,7 @@ from command import Command
 
 from llm_economics import facts
 from llm_economics.evidence import deployments
+from llm_economics.formulas.serving import stored_in
 
 ASKED = ("DeepSeek-R1", "--system", "H200", "--accelerators", 8, "--concurrency", 16, "--input", 1024, "--output", 1024)
 call = Command("service")
@@ -117,9 +118,10 @@ def test_a_name_is_asked_for_in_the_format_that_it_is_published_in():
 @pytest.mark.parametrize("name", ["Gemma 4 31B", "DeepSeek-V4-Flash", "gpt-oss-120b"])
 def test_a_name_is_read_in_the_bytes_of_its_checkpoint(name):
     """Also where parts of it are left in wider formats, or in ones between."""
-    bits = {"bf16": 16, "fp8": 8, "fp4": 4}[deployments.stored_outside(deployments.model_name(name))]
-    counted = deployments.served(name).common_bytes * bits / 16
-    assert counted == pytest.approx(facts.published(name).checkpoint.parts["common"], rel=0.3)
+    checkpoint = facts.published(name).checkpoint
+    stored = stored_in(deployments.served(name), checkpoint.weights)
+    assert stored.common_bytes == checkpoint.parts["common"]
+    assert answer(name, *ASKED[1:])["held_bytes"] == checkpoint.loaded_bytes
 
 
 def test_four_bits_in_name_alone_are_slower_than_four_bits_throughout():

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
 
-from llm_economics.book import drawing, figures
+from llm_economics.book import drawing
 from llm_economics.facts import ROOT, cache
 from llm_economics.reruns import forks, kernels, notebooks
 
@@ -254,7 +254,7 @@ def test_too_much_is_not_kept(tmp_path, monkeypatch):
 def test_figures_are_those_of_vl_convert():
     import vl_convert
 
-    assert figures.stable_ids(drawing.svg(SPEC)) == figures.stable_ids(vl_convert.vegalite_to_svg(SPEC))
+    assert drawing.svg(SPEC) == drawing._stable(vl_convert.vegalite_to_svg(SPEC))
 
 
 def test_modules_that_are_imported_ahead_exist():

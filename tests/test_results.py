@@ -12,7 +12,7 @@ from llm_economics.evidence import readers, results
 from llm_economics.evidence.readers import NoResultError, read
 
 FILES = Path(__file__).parent / "results"
-V, S, A, G = "vllm-0.32.0", "sglang-0.5.23", "aiperf-0.13.0", "guidellm-0.8.1"
+N, V, S, A, G = "vllm-0.33.0", "vllm-0.32.0", "sglang-0.5.23", "aiperf-0.13.0", "guidellm-0.8.1"
 P, B, E, T, L = (
     "inference-perf-0.7.0",
     "genai-bench-0.0.5",
@@ -126,6 +126,7 @@ DOUBTS = {  # code: a file that raises it, and one of the same tool that does no
     "repeated-prompts": (f"{S}/real.jsonl", f"{S}/plain-c8.jsonl"),
     "empty-chunk": (f"{L}/roletail.json", f"{L}/plain.json"),
     "littles-law": (f"{V}/fail-c8.json", f"{V}/plain-c8.json"),
+    "unseen-tokens": (f"{N}/thinking-c4.json", f"{N}/speculation-c4.json"),
     "late-end": (f"{S}/roletail-c8.jsonl", f"{S}/plain-c8.jsonl"),
 }
 
@@ -137,6 +138,108 @@ def test_each_doubt_has_a_file_that_raises_it_and_one_that_does_not(code):
     )
     assert code in raising and code not in clean
     assert "\n" not in raising[code] and len(raising[code]) < 250
+
+
+def test_thinking_that_a_tool_takes_for_waiting_is_told_from_a_summary_too(tmp_path):
+    content = json.loads((FILES / N / "thinking-c4.json").read_text())
+    detail = ("itls", "ttfts", "latencies", "mean_e2el_ms", "median_e2el_ms", "p99_e2el_ms")  # not there by default
+    (tmp_path / "a.json").write_text(json.dumps({key: v for key, v in content.items() if key not in detail}))
+    for path in (FILES / N / "thinking-c4.json", tmp_path / "a.json"):
+        (result,) = read(path)
+        text = next(doubt.text for doubt in result.doubts if doubt.code == "unseen-tokens")
+        assert "32 pieces for 128 tokens, and the other 96 fit" in text and "a token took 20.01 ms" in text
+    (tmp_path / "a.json").write_text(json.dumps(content | {"mean_ttft_ms": 1900}))  # too short for 96 tokens
+    assert "unseen-tokens" not in [doubt.code for doubt in read(tmp_path / "a.json")[0].doubts]
+
+
+@pytest.mark.parametrize("folder", ["thinking-c4", "thinkingserver-c4"])
+def test_thinking_that_a_tool_left_out_of_its_count_is_output_and_its_time_is_no_time_of_the_answer(folder):
+    """inference-perf counts the answer alone; told to take the server's count, it spreads the answer's time over it."""
+    result = only(f"{P}/{folder}/summary_lifecycle_metrics.json")
+    assert result.says["tpot"].mean == pytest.approx(0.02 if folder == "thinking-c4" else 0.0049, rel=0.02)
+    assert result.tpot.mean == pytest.approx(0.02, rel=0.02) and result.weighted.mean == pytest.approx(0.02, rel=0.02)
+    assert result.output_tokens == 128
+    assert result.output_per_s == pytest.approx(8 * 128 / result.duration_s, rel=0.001)
+    assert "unseen-tokens" in codes(f"{P}/{folder}/summary_lifecycle_metrics.json")
+
+
+def test_llmeter_is_read_with_and_without_its_list_of_requests(tmp_path):
+    folder = FILES / "llmeter-0.2.0" / "plain-c4"
+    (tmp_path / "stats.json").write_text((folder / "stats.json").read_text())
+    for path in (folder, tmp_path / "stats.json"):
+        (result,) = read(path)
+        assert (result.tool, result.concurrency, result.completed, result.model) == ("LLMeter", 4, 8, "m")
+        assert (result.input_tokens, result.output_tokens) == (32, 33) and not result.doubts
+        assert result.tpot.mean == pytest.approx(0.05, rel=0.01) and result.ttft.mean == pytest.approx(0.2, rel=0.03)
+        assert result.output_per_s == pytest.approx(8 * 33 / result.duration_s) and 3.5 < result.in_flight <= 4
+    (thinking,) = read(FILES / "llmeter-0.2.0" / "thinking-c4")
+    assert thinking.says["tpot"].mean == pytest.approx(0.0049, rel=0.01)
+    assert thinking.tpot.mean == pytest.approx(0.02, rel=0.01) and thinking.output_tokens == 128
+    assert [doubt.code for doubt in thinking.doubts] == ["unseen-tokens"]
+
+
+def test_a_throughput_by_the_servers_count_is_taken_as_it_is(tmp_path):
+    """The text of this answer has a sixth of its tokens, none of them thought."""
+    content = json.loads((FILES / P / "retok-c1/summary_lifecycle_metrics.json").read_text())
+    good = content["successes"]
+    requests = good["count"] / content["benchmark_time_seconds"]
+    good["throughput"] |= {"output_tokens_per_sec": 33 * requests, "requests_per_sec": requests}
+    good["latency"]["time_per_output_token"] |= {"mean": 0.05, "median": 0.05, "p99": 0.05}
+    (tmp_path / "summary_lifecycle_metrics.json").write_text(json.dumps(content))
+    (result,) = read(tmp_path / "summary_lifecycle_metrics.json")
+    assert result.output_per_s == pytest.approx(18.1, rel=0.01)
+    assert result.output_tokens == 33 and result.tpot.mean == 0.05
+    assert {"retokenised", "unseen-tokens"}.isdisjoint(doubt.code for doubt in result.doubts)
+
+
+def test_another_tokenizer_under_a_long_queue_is_no_thinking(tmp_path):
+    """Two thirds of the tokens by the tool's own count, each in a piece of its own, after a wait of seconds."""
+    content = json.loads((FILES / A / "retok-c1/profile_export_aiperf.json").read_text())
+    statistics = {"output_sequence_length": 22.0, "inter_token_latency": 1600 / 21, "inter_chunk_latency": 50.0}
+    statistics |= {"time_to_first_token": 5000.0, "request_latency": 6600.0}
+    for name, value in statistics.items():
+        content[name] = content.get(name, {"unit": "ms"}) | {"avg": value}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (result,) = read(tmp_path / "a.json")
+    assert result.tpot.mean == pytest.approx(0.05) and result.output_tokens == 33
+    assert "unseen-tokens" not in [doubt.code for doubt in result.doubts]
+
+
+def test_a_sweep_counts_each_run_once_and_no_warm_up():
+    sweep = FILES / N / "sweep"
+    assert [Path(result.file).name for result in read(sweep)] == ["run=0.json", "run=1.json"]
+    assert read(sweep / "concurrency-2" / "warmup.json")[0].completed == 2  # by its own name it is read
+    rows = read(sweep / "summary.csv")
+    assert [(r.part, r.concurrency, r.completed) for r in rows] == [
+        ("row 2", 2, 4),
+        ("row 3", 2, 4),
+        ("row 4", 4, 8),
+        ("row 5", 4, 8),
+    ]
+    for row, run in zip(rows, read(sweep), strict=False):
+        assert row.tpot.mean == pytest.approx(run.tpot.mean, rel=1e-4) and row.model == run.model
+        assert (row.output_tokens, row.output_per_s) == (33, pytest.approx(run.output_per_s, rel=1e-4))
+        assert row.engine == run.engine and row.rate is None and row.date == run.date
+
+
+def test_speculation_is_known_by_each_tools_own_name(tmp_path):
+    assert only(f"{N}/speculation-c4.json").speculation == "3 tokens accepted a step"
+    log = "= Serving Benchmark Result =\nSuccessful requests: 4\nMean TTFT (ms): 219\nMean TPOT (ms): 21\n"
+    aiperf = json.loads((FILES / A / "plain-c8/profile_export_aiperf.json").read_text())
+    table = (FILES / A / "plain-c8/profile_export_aiperf.csv").read_text().splitlines()
+    columns = len(table[0].split(","))
+    documents = {
+        "e.csv": "\n".join([table[0], "Acceptance Length (ratio)" + ",3.00" * (columns - 1), *table[1:]]),
+        "a.txt": log + "Acceptance length:                       3.00\n",
+        "b.txt": log + "Accept length:                           3.00\n",
+        "c.json": json.dumps(aiperf | {"spec_decode_acceptance_length": {"unit": "ratio", "avg": 3.0}}),
+        "d.json": json.dumps(
+            BY_DOCUMENTS["trtllm-bench"] | {"decoding_stats": {"acceptance_length_percentiles": {"average": 3.0}}}
+        ),
+    }
+    for name, text in documents.items():
+        (tmp_path / name).write_text(text)
+        assert read(tmp_path / name)[0].speculation == "3 tokens accepted a step", name
 
 
 @pytest.mark.parametrize(
@@ -331,11 +434,15 @@ BY_DOCUMENTS = {
     "trtllm-bench": {
         "engine": {"model": "m", "version": "1.2.1"},
         "world_info": {"tp_size": 1, "world_size": 1},
-        "request_info": {"num_requests": 32, "avg_input_length": 128, "avg_output_length": 33},
+        "request_info": {
+            "num_requests": 32,
+            "avg_num_concurrent_requests": 8,
+            "avg_input_length": 128,
+            "avg_output_length": 33,
+        },
         "performance": {
             "total_latency_ms": 7200,
             "avg_request_latency_ms": 1800,
-            "avg_concurrent_requests": 8,
             "system_output_throughput_tok_s": 146.7,
         },
         "streaming_metrics": {"avg_ttft_ms": 200, "avg_tpot_ms": 50},
@@ -515,7 +622,7 @@ def test_numbers_that_are_none_count_as_missing(value, tmp_path):
 
 
 def test_every_reader_has_a_test():
-    tested = {tool for tool, _ in TOOLS.values()} | set(BY_DOCUMENTS) | {"llama-bench", "MLPerf LoadGen"}
+    tested = {tool for tool, _ in TOOLS.values()} | set(BY_DOCUMENTS) | {"llama-bench", "MLPerf LoadGen", "LLMeter"}
     source = Path(readers.__file__).with_name("clients.py").read_text(encoding="utf-8")
     named = {
         line.split('tool="')[1].split('"')[0] for line in source.splitlines() if 'tool="' in line and "if " not in line

@@ -239,6 +239,19 @@ def test_a_style_sheet_keeps_what_pages_can_meet(tmp_path):
     )
 
 
+def test_a_style_sheet_is_made_once_for_what_it_styles(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLM_ECONOMICS_CACHE", str(tmp_path / "kept"))
+    (tmp_path / "pygments.css").write_text(".met{top:0} .other{top:1px} #one{top:2px}")
+    page = '<p class="met" id="{}">text</p>'
+    made = weight.one_sheet(tmp_path, [page.format("title")], [])
+    with monkeypatch.context() as once:
+        once.setattr(weight.tinycss2, "parse_stylesheet", None)
+        assert weight.one_sheet(tmp_path, [page.format("another-title")], []) == made == ".met{top:0}"
+    assert weight.one_sheet(tmp_path, [page.format("one")], []) == ".met{top:0}#one{top:2px}"
+    (tmp_path / "pygments.css").write_text(".met{top:1px}")
+    assert weight.one_sheet(tmp_path, [page.format("one")], []) == ".met{top:1px}"
+
+
 def test_verdicts_are_cards_with_their_id_as_anchor(site):
     for page in PAGES:
         recorded = []

@@ -71,7 +71,7 @@ def built() -> Path:
             for name, text in JUNK.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text)
-            command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-W", "-n"]
+            command = [sys.executable, "-m", "llm_economics.site", "build", ".", "-W", "-n"]
             ended = subprocess.run(command, cwd=root, capture_output=True, text=True)
             assert ended.returncode == 0, f"the build failed:\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}"
             done.touch()

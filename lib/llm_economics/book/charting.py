@@ -18,16 +18,10 @@ import altair as alt
 import pandas as pd
 
 from llm_economics.book import drawing
+from llm_economics.book.drawing import FONT, GRID, INK, MUTED, PALETTE
 from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 
-MIME = "application/vnd.vegalite.v5+json"
-"""What JupyterLab draws; the specification itself names the Vega-Lite version that it is written for."""
-
-FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-PALETTE = ("#0072b2", "#d55e00", "#008f68", "#b5579b", "#8a6d1d", "#707070")
-"""Okabe and Ito's colours, darkened to at least 3:1 against a white and a near-black page."""
-INK, MUTED, GRID = "#1f2328", "#59636e", "#d8dee4"
 NUMBER = ",.3~r"
 """d3 format of a number that is shown: three significant digits, thousands separators."""
 
@@ -103,7 +97,7 @@ def render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     """
     spec = clean(spec)
     text = {"text/plain": f"[chart] {spec['description']}"}
-    return {MIME: spec, "image/svg+xml": stable_ids(drawing.svg(spec))} | text if drawing.wanted() else text
+    return drawing.bundle(spec) | text if drawing.wanted() else text
 
 
 def clean(spec: dict[str, Any]) -> dict[str, Any]:
@@ -124,12 +118,6 @@ def clean(spec: dict[str, Any]) -> dict[str, Any]:
         text = text.replace(json.dumps(old), json.dumps(name))
         datasets[name] = rows
     return json.loads(text) | ({"datasets": datasets} if datasets else {})
-
-
-def stable_ids(svg: str) -> str:
-    """Renumber the clip and gradient ids, which vl-convert counts up through a process."""
-    seen: dict[str, str] = {}
-    return re.sub(r"\b(clip|gradient_)\d+\b", lambda m: seen.setdefault(m[0], f"{m[1]}{len(seen)}"), svg)
 
 
 def _refuse_unlabelled(spec: Mapping[str, Any]) -> None:

@@ -1,5 +1,8 @@
 """Charts as SVG: drawn by vl-convert in this process or in one that several kernels share, and kept by content.
 
+Where a rerun reads what a cell shows, a chart is shown without its drawing (:data:`LATER`), and drawn while the next
+cells run.
+
 The first drawing of a process costs a second, since it starts V8; each further one a tenth to a quarter.
 V8 does not survive a fork, so that this module imports vl-convert when it draws and not before.
 """
@@ -9,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import select
 import selectors
 import socket
 import threading
@@ -17,11 +22,23 @@ from typing import Any
 
 from llm_economics.facts import cache
 
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+PALETTE = ("#0072b2", "#d55e00", "#008f68", "#b5579b", "#8a6d1d", "#707070")
+"""Okabe and Ito's colours, darkened to at least 3:1 against a white and a near-black page."""
+INK, MUTED, GRID = "#1f2328", "#59636e", "#d8dee4"
+
 WAIT_S = 60.0
 """Seconds after which a drawing that has not come is drawn here."""
 
+MIME, SVG = "application/vnd.vegalite.v5+json", "image/svg+xml"
+"""What JupyterLab draws, whose specification itself names the Vega-Lite version it is written for; a picture."""
+
 NOT_DRAWN = {"LLM_ECONOMICS_FIGURES": "off"}
 """Environment of a process whose charts nobody will see."""
+LATER = {"LLM_ECONOMICS_FIGURES": "later"}
+"""Environment of a process whose charts are drawn by who reads what it shows: it gives :data:`TO_DRAW` for each."""
+TO_DRAW = "<svg/>"
+"""What stands for the drawing of a chart that is yet to be drawn, beside its specification."""
 
 _lock = threading.Lock()
 _shared: tuple[int, socket.socket] | None = None  # of which process it is, and the way to the process that draws
@@ -32,8 +49,19 @@ def wanted() -> bool:
     return not NOT_DRAWN.items() <= os.environ.items()
 
 
+def bundle(spec: dict[str, Any]) -> dict[str, Any]:
+    """A specification, and its drawing if it is not to be drawn later.
+
+    Raises
+    ------
+    ValueError
+        If vl-convert refuses it.
+    """
+    return {MIME: spec, SVG: TO_DRAW if LATER.items() <= os.environ.items() else svg(spec)}
+
+
 def svg(spec: dict[str, Any]) -> str:
-    """A Vega-Lite specification as SVG.
+    """A Vega-Lite specification as SVG, the same on every run.
 
     Raises
     ------
@@ -56,13 +84,30 @@ def svg(spec: dict[str, Any]) -> str:
 def _versions() -> str:
     from importlib.metadata import version
 
-    return f"vl-convert {version('vl-convert-python')}"
+    return f"vl-convert {version('vl-convert-python')}, ids from 0"
 
 
 def _draw(text: str) -> str:
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(json.loads(text))
+    return _stable(vl_convert.vegalite_to_svg(json.loads(text)))
+
+
+def _stable(drawn: str) -> str:
+    """Renumber the clip and gradient ids, which vl-convert counts up through a process."""
+    seen: dict[str, str] = {}
+    return re.sub(r"\b(clip|gradient_)\d+\b", lambda m: seen.setdefault(m[0], f"{m[1]}{len(seen)}"), drawn)
+
+
+def shared() -> bool:
+    """Whether another process draws what this one draws, and is still there."""
+    if not _lock.acquire(blocking=False):
+        return True  # it draws now
+    try:
+        own = _shared is not None and _shared[0] == os.getpid()
+        return own and select.select([_shared[1]], [], [], 0)[0] == []  # no answer is awaited: what comes is the end
+    finally:
+        _lock.release()
 
 
 def share(connection: socket.socket | None) -> None:

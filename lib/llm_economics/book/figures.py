@@ -16,13 +16,7 @@ import altair as alt
 import pandas as pd
 
 from llm_economics.book.charting import (
-    FONT,
-    GRID,
-    INK,
-    MIME,
-    MUTED,
     NUMBER,
-    PALETTE,
     Rule,
     bar_marks,
     both_ends,
@@ -37,18 +31,18 @@ from llm_economics.book.charting import (
     render,
     room,
     series_of,
-    stable_ids,
     theme,
     tooltips,
     utc,
     values_at,
     with_rules,
 )
+from llm_economics.book.drawing import FONT, GRID, INK, MIME, MUTED, PALETTE
 from llm_economics.book.moved import clock, frontier, slider_grid, things
 from llm_economics.facts.units import rounded, show
 from llm_economics.formulas.elementwise import check_choice
 
-__all__ = ["FONT", "GRID", "INK", "MIME", "MUTED", "NUMBER", "PALETTE", "clean", "enable", "render", "stable_ids"]
+__all__ = ["FONT", "GRID", "INK", "MIME", "MUTED", "NUMBER", "PALETTE", "clean", "enable", "render"]
 __all__ += ["bars", "clock", "frontier", "interval", "line", "ratio_dots", "slider_grid", "strips", "theme", "things"]
 __all__ += ["tornado", "waterfall"]
 

@@ -20,7 +20,7 @@ from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
 from llm_economics.formulas.records import record, replace
-from llm_economics.formulas.serving import ServedModel, model_from_architecture
+from llm_economics.formulas.serving import ServedModel, Stored, model_from_architecture
 
 if TYPE_CHECKING:
     from llm_economics.formulas.offers import Formats
@@ -164,13 +164,7 @@ def formats(
     from llm_economics.formulas.offers import Formats
 
     how = precisions(model, chip, weights=weights, arithmetic=arithmetic, kv=kv)
-    return Formats(how.weights, how.arithmetic, how.kv, outside_experts(model) if how.as_stored else None)
-
-
-def outside_experts(model: Published) -> str:
-    """Format of a checkpoint's weights outside routed experts: the one whose size is nearest to what is stored."""
-    ratio = model.checkpoint.parts.get("common", 0) / in_precisions(model, "bf16", "bf16").common_bytes
-    return min(("bf16", "fp8", "fp4"), key=lambda name: abs(BYTES_PER_VALUE[name] - 2 * ratio))
+    return Formats(how.weights, how.arithmetic, how.kv)
 
 
 def _sixteen_bits(chip: Accelerator) -> str:
@@ -182,12 +176,12 @@ def _cache(scheme: str | None) -> str:
 
 
 def stored_as(model: Published, weights: str) -> Checkpoint:
-    """The bytes of a model at a precision of its weights: its own checkpoint's, or those of the usual format."""
+    """The bytes of a model at a precision of its weights: its own checkpoint's, or those of the usual scheme."""
     if model.checkpoint is not None and model.checkpoint.weights == weights:
         return model.checkpoint
-    if weights not in PUBLISHED:
-        check_choice("weights", weights, PUBLISHED)
-    return read_checkpoint(dict(PUBLISHED[weights]), model.architecture)
+    check_choice("weights", weights, BYTES_PER_VALUE)
+    usual = "fp4 but attention" if weights == "fp4" and model.architecture.n_experts else weights
+    return read_checkpoint(dict(PUBLISHED[usual]), model.architecture)
 
 
 def served(model: Published, how: Precisions) -> ServedModel:
@@ -195,19 +189,37 @@ def served(model: Published, how: Precisions) -> ServedModel:
 
     Layers that predict further tokens are not held; encoders of pictures are held and not read.
     """
-    architecture, parts = model.architecture, stored_as(model, how.weights).parts
-    base = model_from_architecture(architecture, kv=how.kv)
-    experts = parts.get("experts", 0)
-    common, each = parts.get("common", 0), 0.0
+    base, checkpoint = model_from_architecture(model.architecture, kv=how.kv), stored_as(model, how.weights)
+    held = _held(base, checkpoint, how.weights)
+    sizes = {name: getattr(held, name) for name in ("common_bytes", "expert_bytes", "lookup_bytes", "padding")}
+    return replace(base, shares=replace(base.shares, block=max(checkpoint.block)), **sizes)
+
+
+def _held(base: ServedModel, checkpoint: Checkpoint, weights: str) -> Stored:
+    """The bytes of a checkpoint by what they are for; ``base`` is counted in 16 bits."""
+    parts = checkpoint.parts
+    experts, common, each = parts.get("experts", 0), parts.get("common", 0), 0.0
     if base.experts:
         each = experts / base.experts
     else:
         common += experts
-    shares = replace(base.shares, block=max(stored_as(model, how.weights).block))
     lookup = parts.get("lookup", 0) + parts.get("vision", 0)
-    padding = _mxfp4_padding(base) if stored_as(model, how.weights).scheme.startswith("mxfp4") else 0.0
-    given = {"common_bytes": common, "expert_bytes": each, "lookup_bytes": lookup, "shares": shares}
-    return replace(base, padding=padding, **given)
+    padding = _mxfp4_padding(base) if checkpoint.scheme.startswith("mxfp4") else 0.0
+    return Stored(weights, checkpoint.outside if base.experts else weights, common, each, lookup, padding)
+
+
+def counted(model: Published, kv: str = "bf16") -> ServedModel:
+    """A model counted in 16 bits, that knows what it takes in every narrower format.
+
+    Raises
+    ------
+    ParameterError
+        If only the bytes of its files are known.
+    """
+    base = in_precisions(model, "bf16", kv)
+    plain = model_from_architecture(model.architecture)
+    narrow = [name for name, size in BYTES_PER_VALUE.items() if size < 2]
+    return replace(base, stored=tuple([_held(plain, stored_as(model, name), name) for name in narrow]))
 
 
 def _mxfp4_padding(model: ServedModel) -> float:

@@ -652,6 +652,21 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         }
     },
     "fp4": {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}},
+    "fp4 but attention": {
+        "quantization_config": {
+            "quant_method": "modelopt",
+            "quant_algo": "NVFP4",
+            "ignore": [
+                "lm_head",
+                "*self_attn.q*",
+                "*self_attn.k*",
+                "*self_attn.v*",
+                "*indexer*",
+                "*linear_attn*",
+                "*mamba*",
+            ],
+        }
+    },
     "int4": {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}},
     "mxfp4 experts": {"quantization_config": {"quant_method": "mxfp4"}},
     "int4 experts": {
@@ -669,4 +684,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
 }
 """What a configuration would say of weights at a named precision, in the format most used for it: FP8 in blocks of
-128, INT8 by rows, NVFP4, INT4 in groups of 128; experts alone in MXFP4 (gpt-oss) or INT4 in groups of 32 (Kimi-K2)."""
+128 (DeepSeek-V3), INT8 by rows, NVFP4 in groups of 16, INT4 in groups of 128 with zero points (what AutoAWQ's examples
+and most files that it wrote have; GPTQ takes as much); experts alone in MXFP4 (gpt-oss) or INT4 in groups of 32
+(Kimi-K2). Nvidia's NVFP4 files of mixtures leave queries, keys and values in 16 bits, and quantise what comes out of
+attention (github.com/ai-dynamo/aiconfigurator/pull/1423 of DeepSeek-V3.1 and V3.2, sgl-project/sglang/pull/18189 of
+Qwen3-235B), and mixers without attention (NVIDIA/Model-Optimizer/pull/1687)."""

@@ -52,6 +52,8 @@ class Checkpoint:
         Bytes by :data:`PARTS`.
     weights, arithmetic
         Precision of most weights, and of the products that an engine makes with them (None: 16 bits).
+    outside
+        Precision of most bytes of the common part.
     blocks
         Rows and columns that no split may cut, by part of a layer, as :class:`quantisation.Format` has them.
     """
@@ -68,6 +70,7 @@ class Checkpoint:
     weights: str = "bf16"
     arithmetic: str | None = None
     block: tuple[int, int] = (1, 1)
+    outside: str = "bf16"
 
     @property
     def bits_per_parameter(self) -> float | None:
@@ -156,6 +159,7 @@ def _of_sizes(sizes: Sizes, found: Checkpoint | None) -> Checkpoint:
         warnings=(*found.warnings, odd),
         parts=parts,
         weights=weights,
+        outside=weights,
     )
 
 
@@ -258,6 +262,7 @@ def of_declaration(architecture: Architecture, declaration: Declaration, config:
     parts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     formats: Counter[Format] = Counter()
+    outside: Counter[str] = Counter()
     values = odd = odd_bytes = 0
     for layer, part, weight, times in _named(architecture, config, _names_no_module(declaration)):
         plain = weight.parameters * (4 if wide and weight.name == "mlp.gate" else value)
@@ -274,6 +279,8 @@ def of_declaration(architecture: Architecture, declaration: Declaration, config:
             formats[form] += held if form else 0
         seen["quantised" if form else "other"] += size
         parts[part] += size
+        if part == "common":
+            outside[form.weights if form else stored_dtype(config)] += size
         values += held
     extras = _buffers(architecture, declaration, config, parts)
     seen["other"] += extras
@@ -299,6 +306,7 @@ def of_declaration(architecture: Architecture, declaration: Declaration, config:
         parts=dict(parts),
         **_precisions(most, config),
         block=_widest([form for form in formats if form]),
+        outside=max(outside, key=lambda name: outside[name], default="bf16"),
     )
 
 
@@ -318,7 +326,13 @@ def _names_no_module(declaration: Declaration) -> bool:
         return True
     if declaration.tables and "layers." in declaration.words:  # MLX leaves out a module by its name alone
         return False
+    if declaration.words and all(map(_PLAIN.fullmatch, re.findall(r'"([^"]*)"', declaration.words))):
+        return True
     return bool(declaration.words) and not any(sign in declaration.words[1:] for sign in ('["', "{"))
+
+
+_PLAIN = re.compile(r"[A-Za-z_][\w -]*|(?!.*\.\.)[A-Za-z_.* -]*")
+"""Words that cannot mean the number of a layer: without dots, or without digits."""
 
 
 def _named(
@@ -511,12 +525,18 @@ def of_table(
     values, told = 0, True
     corrected = config is not None and config.get("model_type") in _CORRECTED
     tied = bool(architecture.tied_embeddings) if architecture is not None else _head_is_missing(plain)
+    scheme, precisions, block = _seen_scheme(plain, scales, declaration, config)
     kept: list[Tensor] = []
+    outside: Counter[str] = Counter()
     for tensor in plain:
         module = re.sub(_WEIGHT, "", tensor.name)
         quantised = tensor.dtype not in _FLOATS or _in_other_words(scales.get(module, ()))
         seen["quantised" if quantised else "other"] += tensor.bytes
-        parts[_part(tensor.name, layers, tied)] += tensor.bytes
+        part = _part(tensor.name, layers, tied)
+        parts[part] += tensor.bytes
+        if part == "common":
+            narrow = "fp8" if tensor.dtype.startswith("F8") else precisions["weights"]
+            outside[narrow if quantised else _WORDS.get(tensor.dtype, "fp32")] += tensor.bytes
         buffer = tensor.name.endswith("inv_freq") or (corrected and tensor.name.endswith("e_score_correction_bias"))
         if not buffer:
             stands_for = _values(tensor, scales.get(module, ()), declaration)
@@ -533,7 +553,6 @@ def of_table(
         parts[_part(tensor.name, layers, tied)] += tensor.bytes
     warnings = [*table.warnings, *(declaration.warnings if declaration else ())]
     warnings += _left_at_16_bits(kept, declaration, config, seen)
-    scheme, precisions, block = _seen_scheme(plain, scales, declaration, config)
     return Checkpoint(
         bytes=table.bytes,
         scheme=scheme,
@@ -546,6 +565,7 @@ def of_table(
         parts=dict(parts),
         **precisions,
         block=block,
+        outside=max(outside, key=lambda name: outside[name], default="bf16"),
     )
 
 
@@ -821,6 +841,7 @@ def _of_gguf(table: Table) -> Checkpoint:
     plain = (*_FLOATS, "I8", "I16", "I32", "I64")
     sizes: Counter[str] = Counter()
     parts: Counter[str] = Counter()
+    outside: Counter[str] = Counter()
     architecture = str(table.metadata.get("general.architecture") or "")
     layers = table.metadata.get(f"{architecture}.block_count")
     ahead = table.metadata.get(f"{architecture}.nextn_predict_layers", 0)
@@ -828,7 +849,10 @@ def _of_gguf(table: Table) -> Checkpoint:
     tied = _head_is_missing(list(table.tensors))
     for tensor in table.tensors:
         sizes[tensor.dtype] += tensor.bytes
-        parts[_part(tensor.name, known, tied)] += tensor.bytes
+        part = _part(tensor.name, known, tied)
+        parts[part] += tensor.bytes
+        if part == "common":
+            outside[_gguf_precision(tensor.dtype)] += tensor.bytes
     packed = {tensor.name.removesuffix(".weight") for tensor in table.tensors if tensor.dtype not in plain}
     factors = [(tensor, re.fullmatch(r"(.+)\.(?:input_)?scale", tensor.name)) for tensor in table.tensors]
     scales = [tensor for tensor, match in factors if match and match[1] in packed]
@@ -846,8 +870,6 @@ def _of_gguf(table: Table) -> Checkpoint:
         warnings.append(
             f"{recipe} is a recipe: {share} of the bytes are in other types, where rows fit no block of 256"
         )
-    words = {"F16": "fp16", "BF16": "bf16", "F32": "fp32", "F64": "fp32"}
-    weights = words.get(most) or ("int8" if most[:2] in ("Q8", "Q6", "Q5", "I8") else "int4")
     return Checkpoint(
         bytes=table.bytes,
         scheme=f"gguf {recipe or most}",
@@ -858,8 +880,19 @@ def _of_gguf(table: Table) -> Checkpoint:
         read_from=_files(table),
         warnings=tuple(warnings),
         parts=dict(parts),
-        weights="fp4" if most in ("MXFP4", "NVFP4") else weights,
+        weights=_gguf_precision(most),
+        outside=max(outside, key=lambda name: outside[name], default="bf16"),
     )
+
+
+def _gguf_precision(dtype: str) -> str:
+    if dtype in ("MXFP4", "NVFP4"):
+        return "fp4"
+    return _WORDS.get(dtype) or ("fp32" if dtype == "F64" else "int8" if dtype[:2] in _EIGHT else "int4")
+
+
+_EIGHT = ("Q8", "Q6", "Q5", "I8")
+"""Beginnings of the types that are nearer to 8 bits than to 4."""
 
 
 _HIGHER = {"Q2_K": "Q3_K", "Q3_K": "Q4_K Q5_K", "Q4_K": "Q5_K", "Q5_K": "Q6_K"}

@@ -108,11 +108,19 @@ def _answer_rows(table: Path, as_json: bool) -> None:
 class Known(Catalog):
     """The catalog of ``data/``."""
 
+    def __init__(self) -> None:
+        self._files: dict[str, ServedModel] = {}
+
     def model(self, name: str) -> ServedModel:
         """As benchmarks or repositories call it, or the path of a configuration."""
+        from llm_economics import facts
         from llm_economics.evidence import deployments
 
-        return deployments.served(name if deployments.is_file(name) else deployments.model_name(name))
+        if deployments.is_file(name):
+            if name not in self._files:
+                self._files[name] = facts.served_models(name)["bf16"]
+            return self._files[name]
+        return deployments.served(deployments.model_name(name))
 
     def formats(self, model: str, chip: Accelerator, weights, arithmetic, kv) -> Formats:
         """Those of a checkpoint where options do not give them."""

@@ -476,7 +476,9 @@ if __name__ == "__main__":
 def _narrow_seconds(model: serving.ServedModel, system: System, batch, context, split: Split | None, precision: str):
     """Seconds of a step with weights of fewer than 16 bits, by the constants for such formats; no engine beside it."""
     wider = 16 / services.bits(precision)
-    counted = replace(model, common_bytes=model.common_bytes * wider, expert_bytes=model.expert_bytes * wider)
+    held = serving.Stored(precision, precision, model.common_bytes, model.expert_bytes, model.lookup_bytes)
+    counted = replace(model, common_bytes=held.common_bytes * wider, expert_bytes=held.expert_bytes * wider)
+    counted = replace(counted, stored=(held,))
     formats = {"weights": precision, "dense": precision, "arithmetic": precision}
     work = services.work(counted, system, batch, 1, 1, split, **formats, context=context)
     return services.terms(services.constants(), work, engine=False).seconds

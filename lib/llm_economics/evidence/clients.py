@@ -98,7 +98,7 @@ def flat(content: dict, path: Path) -> Iterator[Result]:
         requests=_flat_requests(content),
         texts=texts_of(content.get("generated_texts")),
         texts_are="answers",
-        speculation=accepted(content.get("accept_length")),
+        speculation=accepted(content.get("accept_length") or content.get("spec_decode_acceptance_length")),
     )
 
 
@@ -193,7 +193,7 @@ def aiperf(content: dict, path: Path) -> Iterator[Result]:
     if completed is None:
         completed = number(at(content, "request_latency", "count")) or (duration and rate and duration * rate)
     cached = value("overall_usage_prompt_cache_read_pct", zero=True)
-    listed = _aiperf_listed(path)
+    listed = _lines_beside(path, "profile_export.jsonl")
     measured = _measured(listed)
     asked = at(settings, "datasets", 0, "prompts", "osl", "mean") or at(settings, "input", "output_tokens", "mean")
     yield Result(
@@ -236,6 +236,7 @@ def aiperf(content: dict, path: Path) -> Iterator[Result]:
         sent_before=len(_sessions(measured) & _sessions(r for r in listed if r not in measured)),
         cached_share=None if cached is None else cached / 100,
         texts=_aiperf_prompts(json_beside(path, "inputs.json")),
+        speculation=accepted(value("spec_decode_acceptance_length")),
     )
 
 
@@ -251,10 +252,10 @@ def _aiperf_prompts(inputs: Any) -> tuple[str, ...]:
     return texts_of([at(session, "payloads", 0, "messages", 0, "content") for session in sessions])
 
 
-def _aiperf_listed(path: Path) -> list[dict]:
-    """The requests that AIPerf lists in a file of its own beside its result, those of its warm-up too."""
+def _lines_beside(path: Path, name: str) -> list[dict]:
+    """The requests that a tool lists in a file of its own beside its result (AIPerf: those of its warm-up too)."""
     try:
-        lines = (path.parent / "profile_export.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (path.parent / name).read_text(encoding="utf-8").splitlines()
         return [record for line in lines if line.strip() and isinstance(record := json.loads(line), dict)]
     except (OSError, ValueError, RecursionError):
         return []
@@ -329,6 +330,8 @@ def aiperf_table(text: str, path: Path) -> Iterator[Result]:
     }
     if "overall_usage_prompt_cache_read" in content:
         content["overall_usage_prompt_cache_read_pct"] = content["overall_usage_prompt_cache_read"]
+    if "acceptance_length" in content:
+        content["spec_decode_acceptance_length"] = content["acceptance_length"]
     if "active_decode_throughput" in content or "effective_latency_co_aware" in content:
         content["schema_version"] = ""
     yield from aiperf(content, path)
@@ -434,7 +437,10 @@ def inference_perf(content: dict, path: Path) -> Iterator[Result]:
             stage = at(other, "load_summary")
     total, own = number(at(good, "output_tokens", "mean")), number(at(good, "output_len", "mean"))
     prompt, cached = number(at(good, "prompt_tokens", "total")), number(at(good, "prompt_tokens", "cached"), zero=True)
-    completed = count_of(good.get("count"))
+    completed, throughput = count_of(good.get("count")), good.get("throughput")
+    output_per_s = number(at(throughput, "output_tokens_per_sec"))
+    used = per(output_per_s, number(at(throughput, "requests_per_sec")))
+    by_server = bool(used and own and total) and abs(used - total) < abs(used - own)
     tpot = statistics("time_per_output_token", "per request")
     mean_e2e = statistics("normalized_time_per_output_token", "first token in, per request")
     listed = json_beside(path, "per_request_lifecycle_metrics.json")
@@ -454,11 +460,12 @@ def inference_perf(content: dict, path: Path) -> Iterator[Result]:
         completed=completed,
         failed=count_of(at(content, "failures", "count")),
         input_tokens=number(at(good, "prompt_tokens", "mean")) or number(at(good, "prompt_len", "mean")),
-        output_tokens=own or total,
+        output_tokens=total if by_server else own or total,
         server_output=total,
+        retokenised_output=own,
         duration_s=number(content.get("benchmark_time_seconds")),
-        output_per_s=number(at(good, "throughput", "output_tokens_per_sec")),
-        total_per_s=number(at(good, "throughput", "total_tokens_per_sec")),
+        output_per_s=output_per_s,
+        total_per_s=number(at(throughput, "total_tokens_per_sec")),
         requests=tuple(_inference_perf_request(r) for r in listed if not at(r, "error")),
         cached_share=cached / prompt if prompt and cached is not None else None,
         texts=texts_of([prompt_of(at(r, "request")) for r in listed]),
@@ -754,6 +761,60 @@ def llmperf(content: dict, path: Path) -> Iterator[Result]:
     )
 
 
+def llmeter(content: dict, path: Path) -> Iterator[Result]:
+    """LLMeter's stats.json, and the requests in responses.jsonl beside it: its first token is the first of the answer.
+
+    Where the server says how many tokens were thought, the text holds the others.
+    """
+
+    def statistics(name: str, meaning: str) -> Figure | None:
+        values = {kind: content.get(f"{name}-{kind}") for kind in _LLMETER}
+        return figure_of(values, 1.0, meaning, f"{name}-average", _LLMETER)
+
+    listed = [r for r in _lines_beside(path, "responses.jsonl") if not r.get("error")]
+    total, failed = count_of(content.get("total_requests")), count_of(content.get("failed_requests"))
+    completed = None if total is None else total - (failed or 0)
+    output, duration = number(content.get("total_output_tokens")), number(content.get("total_test_time"))
+    prompts = number(content.get("total_input_tokens"))
+    cached = number(content.get("total_cached_input_tokens"), zero=True)
+    thought = mean_of([number(r.get("num_tokens_output_reasoning"), zero=True) for r in listed])
+    tokens = number(content.get("num_tokens_output-average")) or per(output, completed)
+    yield Result(
+        tool="LLMeter",
+        file=str(path),
+        model=text_of(content.get("model_id")),
+        date=day_of(content.get("start_time")),
+        says=named(
+            ttft=statistics("time_to_first_token", FIRST),
+            tpot=statistics("time_per_output_token", "per request"),
+            e2e=statistics("time_to_last_token", END),
+        ),
+        concurrency=number(content.get("clients")),
+        completed=completed,
+        failed=failed,
+        input_tokens=number(content.get("num_tokens_input-average")) or per(prompts, completed),
+        output_tokens=tokens,
+        retokenised_output=tokens - thought if tokens and thought else None,
+        server_output=tokens if thought else None,
+        duration_s=duration,
+        output_per_s=per(output, duration),
+        cached_share=cached / prompts if prompts and cached is not None else None,
+        requests=tuple(
+            Request(
+                number(r.get("num_tokens_input")),
+                number(r.get("num_tokens_output")),
+                number(r.get("time_to_first_token")),
+                number(r.get("time_to_last_token")),
+            )
+            for r in listed
+        ),
+        texts=texts_of([r.get("input_prompt") for r in listed]),
+    )
+
+
+_LLMETER = ("average", "p50", "p99")
+
+
 def hugging_face(content: dict, path: Path) -> Iterator[Result]:
     """Hugging Face's inference-benchmarker (*by its documents*): times in ms."""
     for run in content["results"]:
@@ -832,6 +893,7 @@ _PRINTED = {
     "total_output_tokens_retokenized": r"Total generated tokens \(retokenized\)",
     "output_throughput": r"Output token throughput \(tok/s\)",
     "total_token_throughput": r"Total [Tt]oken throughput \(tok/s\)",
+    "accept_length": "(?:Accept|Acceptance) length",
 }
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from llm_economics import facts
-from llm_economics.checkpoints.published import formats, outside_experts
+from llm_economics.checkpoints.published import formats
 from llm_economics.facts import models
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
@@ -355,14 +355,6 @@ def stored_weights(name: str) -> str:
     return held if held in BYTES_PER_VALUE and BYTES_PER_VALUE[held] < 2 else "bf16"
 
 
-@cache
-def stored_outside(name: str) -> str | None:
-    """The format of what a model's own checkpoint holds outside routed experts; None where it is held in 16 bits."""
-    if stored_weights(name) == "bf16":
-        return None
-    return outside_experts(facts.published(name))
-
-
 def formats_of(model: str, chip: Accelerator, weights: str | None, arithmetic: str | None, kv: str | None) -> Formats:
     """Formats as options give them; where they do not, those of a file's checkpoint decide as ``model`` has it.
 
@@ -372,8 +364,7 @@ def formats_of(model: str, chip: Accelerator, weights: str | None, arithmetic: s
     if not is_file(model):
         stored = format_of(model.split("/")[-1]) or stored_weights(model_name(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
-        held, name = weights or usual, model_name(model)
-        return Formats(held, arithmetic, kv, stored_outside(name) if held == stored_weights(name) else None)
+        return Formats(weights or usual, arithmetic, kv)
     return formats(facts.published(model), chip, weights, arithmetic, kv)
 
 

@@ -122,6 +122,7 @@ def trtllm(content: dict, path: Path) -> Iterator[Result]:
         return figure_of(values, 1e-3, meaning, f"avg_{name}_ms")
 
     machine, world = content.get("machine"), content.get("world_info") or {}
+    drafts = content.get("decoding_stats")
     yield Result(
         tool="trtllm-bench",
         file=str(path),
@@ -137,12 +138,17 @@ def trtllm(content: dict, path: Path) -> Iterator[Result]:
             tpot=statistics("tpot", "per request"),
             e2e=figure_of({"mean": performance.get("avg_request_latency_ms")}, 1e-3, END, "avg_request_latency_ms"),
         ),
-        concurrency=number(performance.get("avg_concurrent_requests") or world.get("max_concurrency")),
+        concurrency=number(
+            load.get("avg_num_concurrent_requests")
+            or performance.get("avg_concurrent_requests")
+            or world.get("max_concurrency")
+        ),
         completed=count_of(at(load, "num_requests")),
         input_tokens=number(at(load, "avg_input_length") or at(load, "avg_num_input_tokens_per_request")),
         output_tokens=number(at(load, "avg_output_length") or at(load, "avg_num_output_tokens_per_request")),
         duration_s=scaled(performance.get("total_latency_ms"), 1e-3),
         output_per_s=number(performance.get("system_output_throughput_tok_s")),
+        speculation=accepted(at(drafts, "acceptance_length_percentiles", "average")) or text_of(at(drafts, "mode")),
     )
 
 

@@ -29,7 +29,8 @@ class NoResultError(ParameterError):
 
 KNOWN = (
     "vLLM, SGLang, AIPerf, GenAI-Perf, GuideLLM, inference-perf, genai-bench, evalscope, llama-bench, llama-benchy, "
-    "tokenomics, LLMPerf, MLPerf LoadGen, trtllm-bench, inference-benchmarker, llm-load-test, llm-d, InferenceX"
+    "tokenomics, LLMPerf, LLMeter, MLPerf LoadGen, trtllm-bench, inference-benchmarker, llm-load-test, llm-d, "
+    "InferenceX"
 )
 """Tools whose files are read."""
 

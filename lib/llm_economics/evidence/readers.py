@@ -49,6 +49,8 @@ def _folder(folder: Path) -> list[Result]:
         beside = path.name in _BESIDE or re.fullmatch(r"stage_\d+_lifecycle_metrics\.json", path.name)
         if beside or "phases" in path.relative_to(folder).parts:  # AIPerf's parts of one run, its warm-up among them
             continue
+        if path.name in ("summary.json", "warmup.json") and any(path.parent.glob("run=*.json")):  # of vLLM's sweeps
+            continue
         try:
             found += read(path)
         except NoResultError:
@@ -68,6 +70,7 @@ _BESIDE = {
     "benchmark_args.json": "the settings of evalscope; the result is benchmark_summary.json beside it",
     "benchmark_percentile.json": "percentiles of evalscope; give benchmark_summary.json, which this is read with",
     "workload_throughput.json": "a part of evalscope's result; give benchmark_summary.json",
+    "responses.jsonl": "the requests of LLMeter; give stats.json, which this is read with",
     "workload_timeline.json": "a part of evalscope's result; give benchmark_summary.json",
 }
 """Files that stand beside a result and hold none themselves."""
@@ -233,6 +236,13 @@ def _inferencex_table(text: str, path: Path) -> Iterator[Result]:
             yield in_part(result, f"row {n}")
 
 
+def _flat_table(text: str, path: Path) -> Iterator[Result]:
+    """The summary of ``vllm bench sweep``: the flat object of each run as a row."""
+    for n, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+        clean = {key: cell for key, cell in row.items() if isinstance(key, str) and isinstance(cell, str)}
+        yield from (in_part(result, f"row {n}") for result in clients.flat(clean, path))
+
+
 def _llama_csv(text: str, path: Path) -> Iterator[Result]:
     for row in csv.DictReader(io.StringIO(text)):
         yield from engines.llama_bench(row, path)
@@ -310,6 +320,7 @@ _OBJECTS: tuple[tuple[Callable[[dict], bool], Callable[[dict, Path], Iterator[Re
     (_list_at("benchmarks", "metrics"), clients.guidellm),
     (_has("result.decode_metrics", "result.tokens"), clients.tokenomics),
     (lambda c: "results_ttft_s_mean" in c or "results_ttft_s" in c, clients.llmperf),
+    (lambda c: "time_to_last_token-average" in c and "total_test_time" in c, clients.llmeter),
     (_has("performance.system_output_throughput_tok_s"), engines.trtllm),
     (_list_at("results", "token_throughput_secs"), clients.hugging_face),
     (_has("summary.tpot", "summary.ttft"), clients.llm_load_test),
@@ -326,6 +337,7 @@ _TEXTS: tuple[tuple[Callable[[str], bool], Callable[[str, Path], Iterator[Result
     (lambda text: "MLPerf Results Summary" in text[:2000], engines.mlperf),
     (lambda text: re.search(r"=+ (?:Serving )?Benchmark Result =+", text) is not None, clients.printed),
     (_columns("hw", "model", "conc", "isl", "osl", "median_tpot"), _inferencex_table),
+    (_columns("completed", "mean_ttft_ms", "total_output_tokens"), _flat_table),
     (_is_table, _table_rows),
     (_columns("n_gen", "n_prompt", "avg_ns"), _llama_csv),
     (lambda text: re.match(r"\s*\|\s*model\s*\|.*\btest\s*\|.*\bt/s", text) is not None, engines.llama_table),

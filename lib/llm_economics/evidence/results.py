@@ -185,7 +185,7 @@ def settled(result: Result) -> Result:
         return replace(result, why_not=f"{failed}: there is nothing to measure; the server's log says why")
     doubts = [*result.doubts, *_counted(result)]
     found = _lengths(result)
-    found = _from_requests(found) if _whole(found) else _from_summary(found)
+    found = _from_requests(found) if _whole(found) and not _thought(found) else _from_summary(found)
     found = replace(found, in_flight=_in_flight(found))
     if found.concurrency is None and found.in_flight:
         found = replace(found, concurrency=found.in_flight)
@@ -224,7 +224,7 @@ def _from_requests(result: Result) -> Result:
 
 
 def _from_summary(result: Result) -> Result:
-    says, tokens = result.says, result.output_tokens
+    says, tokens = result.says, _seen(result) if _thought(result) else result.output_tokens
     ttft, tpot, end = says.get("ttft"), says.get("tpot"), says.get("e2e")
     weighted = None
     if ttft and end and ttft.mean and end.mean and tokens and tokens > 1 and end.mean > ttft.mean:
@@ -240,7 +240,7 @@ def _from_summary(result: Result) -> Result:
 def _time_per_token(result: Result, weighted: Figure | None) -> Figure | None:
     """The tool's own where it means what the book means; else what comes nearest to it."""
     tpot, gaps = (f if f and f.typical else None for f in map(result.says.get, ("tpot", "itl")))
-    counted_wrongly = bool(weighted) and _miscounted(result)
+    counted_wrongly = bool(weighted) and _miscounted(result) != _thought(result)
     if gaps and _pause(result):
         return replace(gaps, meaning="per token", where=f"{gaps.where}: the pause after the last token is left out")
     if tpot and tpot.meaning in ("per request", "one batch") and not counted_wrongly:
@@ -276,6 +276,25 @@ def _miscounted(result: Result) -> bool:
     return (
         bool(result.tool_output and result.output_tokens) and abs(result.tool_output / result.output_tokens - 1) > 0.01
     )
+
+
+def _seen(result: Result) -> float | None:
+    """Output tokens in the text that a tool saw, where it counted them there."""
+    return result.retokenised_output or result.tool_output
+
+
+def _thought(result: Result) -> bool:
+    """Whether the tokens that a tool did not see fit into its wait for the first: it waited while a model thought."""
+    seen, tokens = _seen(result), result.output_tokens
+    ttft, end, gaps = (result.says.get(name) for name in ("ttft", "e2e", "itl"))
+    if not (seen and tokens and ttft and end and ttft.mean and end.mean) or not 1 < seen < 0.9 * tokens:
+        return False
+    answering = end.mean - ttft.mean
+    if (
+        gaps and gaps.mean and 1 + answering / gaps.mean > (seen + tokens) / 2
+    ):  # as many pieces as tokens: all were seen
+        return False
+    return ttft.mean >= (tokens - seen) * answering / (seen - 1) > 0
 
 
 def _lengths(result: Result) -> Result:
@@ -314,7 +333,14 @@ def _counted(result: Result) -> list[Doubt]:
     again, asked = result.retokenised_output, result.asked_output
     real = _lengths(result).output_tokens
     found = []
-    if server and counted and abs(counted / server - 1) > 0.01:
+    if _thought(_lengths(result)):
+        seen = _seen(_lengths(result))
+        text = (
+            f"the tool saw {seen:.4g} of the server's {real:.4g} output tokens a request, and the others fit into the "
+            "wait for the first: it waits while a model thinks; the time per token is that of the tokens it saw"
+        )
+        found.append(Doubt("unseen-tokens", text))
+    elif server and counted and abs(counted / server - 1) > 0.01:
         found.append(
             Doubt(
                 "retokenised",
@@ -406,6 +432,7 @@ def _load(result: Result) -> list[Doubt]:
         text = f"{result.sent_before} of the measured prompts had been sent in the warm-up: a prefix cache has them"
         found.append(Doubt("repeated-prompts", text))
     pieces, tokens = _pieces(result), result.output_tokens
+    found += _unseen(result)
     if result.tpot and "pause" in result.tpot.where:
         text = (
             f"each stream ended {1e3 * _pause(result):.4g} ms after its last token, which the tool's time per token has"
@@ -429,6 +456,27 @@ def _load(result: Result) -> list[Doubt]:
             )
         )
     return found
+
+
+def _unseen(result: Result) -> list[Doubt]:
+    """Far more tokens than pieces of the stream, and a wait for the first piece in which the others fit.
+
+    Some tools take a model's thinking for waiting, and count its tokens all the same.
+    """
+    first, tpot, gaps = (result.says.get(name) for name in ("ttft", "tpot", "itl"))
+    tokens = result.output_tokens
+    known = tokens and first and first.mean and tpot and tpot.mean and gaps and gaps.mean
+    if result.speculation or not known or _seen(result) or tpot.meaning != "per request":
+        return []
+    pieces = 1 + tpot.mean * (tokens - 1) / gaps.mean
+    if tokens < 1.5 * pieces or first.mean < (tokens - pieces) * gaps.mean:
+        return []
+    text = (
+        f"a request came in {pieces:.3g} pieces for {tokens:.4g} tokens, and the other {tokens - pieces:.3g} fit into "
+        f"the wait for the first: pieces hold several tokens, or thinking counts as waiting and a token took "
+        f"{1e3 * gaps.mean:.4g} ms"
+    )
+    return [Doubt("unseen-tokens", text)]
 
 
 def repeated_between(results: Sequence[Result]) -> list[Result]:

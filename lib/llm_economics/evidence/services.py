@@ -48,9 +48,9 @@ KEPT = (
 
 BELIEFS = {
     "weight_8": (0.75, 0.15),
-    "weight_4": (0.6, 0.2),
+    "weight_4": (0.675, 0.2),
     "expert_narrow": (0.7, 0.2),
-    "expert_widened": (0.45, 0.25),
+    "expert_widened": (0.48, 0.25),
     "kv_8": (0.7, 0.15),
     "compute_narrow": (0.6, 0.2),
     "quantised_layer_s": (14e-6, 0.3),

@@ -36,7 +36,7 @@ def service(model: str, system: str, users: int, prompt: int = 8192, output: int
     served, price = deployments.served(name), offers.price(system)
     if price is None:
         raise ParameterError(f"system = {system!r} is not allowed: no price of it is known")
-    how = {"weights": form.weights, "arithmetic": form.arithmetic, "kv": form.kv, "dense": form.dense}
+    how = {"weights": form.weights, "arithmetic": form.arithmetic, "kv": form.kv}
     asked = offers.Deployment(served, place, place.accelerators, **how)
     found = offers.offer(asked, float(users), Workload(float(prompt), float(output)), price)
     steps, cost = found["tpot_ms"], found["usd_per_million_tokens"]

@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from llm_economics import checkpoints
 from llm_economics.checkpoints.published import Precisions as Precisions
-from llm_economics.checkpoints.published import Published, from_files, in_precisions
+from llm_economics.checkpoints.published import Published, counted, from_files, in_precisions
 from llm_economics.checkpoints.published import precisions as precisions
 from llm_economics.checkpoints.published import served as served
+from llm_economics.facts import store
 from llm_economics.facts.store import CatalogError, load, nearest, plain, records
 from llm_economics.formulas.architecture import Architecture, architecture_from_row
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
@@ -36,6 +38,11 @@ def model(name: str) -> Architecture:
     CatalogError
         If it is not known; the line lists the nearest names.
     """
+    return _model(name, store.DATA) if isinstance(name, str) else _architecture(_row(name))
+
+
+@lru_cache(maxsize=256)
+def _model(name: str, root: Path) -> Architecture:
     return _architecture(_row(name))
 
 
@@ -184,7 +191,12 @@ def served_models(
     if kv_heads is not None:
         raise ParameterError(f"kv_heads = {kv_heads} is not allowed: only {GPT4} leaves it open")
     model = published(name)
-    return {precision: in_precisions(model, precision, cache[precision]) for precision in precisions}
+    return {
+        precision: counted(model, kv or "bf16")
+        if precision == "bf16"
+        else in_precisions(model, precision, cache[precision])
+        for precision in precisions
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------

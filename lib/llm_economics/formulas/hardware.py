@@ -22,6 +22,10 @@ BYTES_PER_VALUE: dict[str, float] = {
 }
 """Bytes that one stored value takes at each precision, without scale factors."""
 
+STORED_BYTES = BYTES_PER_VALUE | {"fp8": 1 + 4 / 128**2, "fp4": 0.5 + 1 / 16, "int4": 0.5 + (2 + 0.5) / 128}
+"""The same of a large matrix with its scale factors, in the scheme most used: FP8 with 4 bytes for 128 x 128 values,
+NVFP4 with one for 16, INT4 with a scale and a zero point for 128. INT8 has one scale a row, which is not counted."""
+
 
 def bytes_per_value(precision: str) -> float:
     """Bytes that one value takes at a precision.

@@ -42,7 +42,6 @@ class Formats:
     weights: str
     arithmetic: str | None = None
     kv: str | None = None
-    dense: str | None = None
 
 
 @record
@@ -67,12 +66,11 @@ class Deployment:
     kv: str | None = None
     drafted: float = 0
     acceptance: float = 0.7
-    dense: str | None = None
 
     @property
     def formats(self) -> dict[str, Any]:
         """Formats as the formulas take them."""
-        return {"weights": self.weights, "kv": self.kv or services.cache_for(self.weights), "dense": self.dense}
+        return {"weights": self.weights, "kv": self.kv or services.cache_for(self.weights)}
 
     @property
     def computes_in(self) -> str:
@@ -136,6 +134,7 @@ def offer(
         "input_tokens": work.prompt,
         "output_tokens": work.output,
         "cached_share": work.cached_share,
+        "held_bytes": services.held_bytes(deployment.model, deployment.weights),
         "fits": deployment.holds(work) >= 1,
         "split_why_not": deployment.refused(),
         "sequences": float(found.sequences),

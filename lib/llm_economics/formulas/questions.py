@@ -103,7 +103,7 @@ def deployment(model: str, name: str, catalog: Catalog, options: dict[str, Any])
     check_range("acceptance", options["acceptance"], 0, 1)
     check_range("drafted", options["drafted"], 0, 64)
     copies = system.accelerators // tensor
-    asked = (formats.weights, formats.arithmetic, formats.kv, options["drafted"], options["acceptance"], formats.dense)
+    asked = (formats.weights, formats.arithmetic, formats.kv, options["drafted"], options["acceptance"])
     return Deployment(served, system, tensor, copies, max(expert, 1), *asked)
 
 
@@ -319,6 +319,7 @@ def told(answer: dict[str, Any]) -> str:
     layout += f", expert {answer['expert']}" if answer["expert"] > 1 else ""
     formats = f"{answer['weights']} weights, {answer['arithmetic']} arithmetic, {answer['kv']} cache"
     facts = {
+        "weights": f"{digits(answer['held_bytes'] / 1e9)} GB a copy, with scales and what stays in 16 bits",
         "fits": "yes" if answer["fits"] else "no: the times are what if",
         "per token": _band(answer["tpot_ms"]) + f"; {answer['binds']} take most",
         "first token": _band(answer["ttft_ms"]),

@@ -17,8 +17,8 @@ Where memory holds fewer sequences than users ask, the rest waits, and its wait 
 The floor is the roofline at all efficiencies one, without any fixed time: no service without drafted tokens is below
 it.
 
-Numbers are floats or arrays in SI units; models are counted in 16 bits (``weights`` and ``kv`` say what they are stored
-in).
+Numbers are floats or arrays in SI units; models are counted in 16 bits. ``weights`` and ``kv`` say what they are stored
+in, and :func:`serving.stored_in` how many bytes that are, scales among them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from llm_economics.formulas.memory import reserve_bytes
 from llm_economics.formulas.parallelism import Split, weight_bytes_per_accelerator
 from llm_economics.formulas.records import field, fields, record, replace
 from llm_economics.formulas.routing import expected_distinct
-from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.serving import ServedModel, stored_in
 from llm_economics.formulas.speculation import expected_tokens
 
 FILE = Path(__file__).with_name("service_constants.json")
@@ -233,8 +233,8 @@ def bits(format_: str) -> float:
 
 
 def dense_bits(model: ServedModel, weights: str) -> float:
-    """Width of the weights outside routed experts: 4-bit checkpoints of mixtures keep those in 16 bits."""
-    return 16.0 if model.is_moe and bits(weights) == 4 else bits(weights)
+    """Width of the weights outside routed experts: many 4-bit checkpoints of mixtures keep those in 16 bits."""
+    return bits(stored_in(model, weights).dense)
 
 
 def work(
@@ -265,7 +265,7 @@ def work(
         None: tensor parallelism over the whole system. Without stages (``pipeline`` is 1).
     weights, arithmetic, kv, dense
         Formats; ``arithmetic`` None: :func:`arithmetic_for`; ``dense`` is that of the weights outside experts where it
-        differs from the rule of :func:`dense_bits`.
+        is not the model's own (:func:`serving.stored_in`).
     cached_share
         Share of the prompt whose keys and values a prefix cache holds.
     drafted
@@ -286,7 +286,8 @@ def work(
     chip, tensor = system.accelerator, split.tensor
     arithmetic = arithmetic or arithmetic_for(weights, chip, model.is_moe)
     wide = chip.peak(arithmetic_for("bf16", chip) if "bf16" in chip.peak_flops else "fp16")
-    outer_bits, expert_bits, cache_bits = bits(dense) if dense else dense_bits(model, weights), bits(weights), bits(kv)
+    stored = stored_in(model, weights, dense)
+    outer_bits, expert_bits, cache_bits = bits(stored.dense), bits(weights), bits(kv)
     narrow = chip.peak(arithmetic)
     outer = wide if outer_bits == 16 else narrow
     each = maximum(sequences / split.data, 1.0)
@@ -308,10 +309,10 @@ def work(
     own_pairs = minimum(model.prompt_flops(fresh), all_pairs)
     return Work(
         sequences=each,
-        dense_read_s=model.common_bytes * outer_bits / 16 / tensor / bandwidth,
+        dense_read_s=stored.common_bytes / tensor / bandwidth,
         dense_bits=outer_bits,
         dense_computed_s=tokens * dense_flops / tensor / outer,
-        expert_read_s=read * model.expert_bytes * expert_bits / 16 / split.expert_tensor / bandwidth,
+        expert_read_s=read * stored.expert_bytes / split.expert_tensor / bandwidth,
         expert_bits=expert_bits,
         expert_computed_s=tokens * expert_flops * of_experts / narrow,
         cache_read_s=each * cache / bandwidth,
@@ -335,11 +336,7 @@ def work(
         cached_attention_s=(all_pairs - own_pairs) / tensor / wide,
         fresh_sent_s=fresh_links[0],
         fresh_passed=fresh_links[1],
-        held_s=(
-            model.common_bytes * outer_bits / tensor
-            + moved * model.experts * model.expert_bytes * expert_bits / split.expert_shards
-        )
-        / 16
+        held_s=(stored.common_bytes / tensor + moved * model.experts * stored.expert_bytes / split.expert_shards)
         / bandwidth,
         before_fp8=0.0 if "fp8" in chip.peak_flops else 1.0,
         other_now=other * new_maker,
@@ -460,6 +457,12 @@ def _other_prompt_seconds(k: Constants, w: Work):
     return w.fresh_expert_s / rate + (w.fresh_attention_s + w.cached_attention_s) / k.prompt_16 + sent
 
 
+def held_bytes(model: ServedModel, weights: str) -> float:
+    """All weights of one copy of a model as they are stored in a format, byte."""
+    stored = stored_in(model, weights)
+    return stored.common_bytes + stored.lookup_bytes + model.experts * stored.expert_bytes
+
+
 def sequences_held(
     model: ServedModel,
     system: System,
@@ -472,14 +475,13 @@ def sequences_held(
 ):
     """Sequences of a mean ``context`` that fit beside the weights; 0 or less where the weights alone do not."""
     split = split or Split(tensor=system.accelerators)
-    outer, tensor = (bits(dense) if dense else dense_bits(model, weights)) / 16, split.tensor
-    inner = bits(weights) / 16
-    stored = replace(model, common_bytes=model.common_bytes * outer, expert_bytes=model.expert_bytes * inner)
-    memory = system.accelerator.memory_bytes
+    tensor, memory = split.tensor, system.accelerator.memory_bytes
+    stored = stored_in(model, weights, dense)
+    sizes = {name: getattr(stored, name) for name in ("common_bytes", "expert_bytes", "lookup_bytes", "padding")}
     held = weight_bytes_per_accelerator(
-        stored.common_bytes + stored.lookup_bytes, stored.experts * stored.expert_bytes, split
+        stored.common_bytes + stored.lookup_bytes, model.experts * stored.expert_bytes, split
     )
-    free = memory - reserve_bytes(stored, memory, split) - held
+    free = memory - reserve_bytes(replace(model, **sizes), memory, split) - held
     each = model.kv_bytes(context) * bits(kv) / 16 / minimum(tensor, model.kv_heads or tensor)
     each = each + model.state_bytes / tensor
     return split.data * where(each > 0, free / where(each > 0, each, 1.0), where(free > 0, inf, -1.0))
@@ -549,7 +551,7 @@ def forecast(
     step = terms(k, w)
     yielded = expected_tokens(acceptance, drafted)
     drafting = 1 + drafted / maximum(model.layers, 1)
-    floor = _step_floor(model, w, bits(weights), running, split, system) / yielded
+    floor = _step_floor(model, w, weights, running, split, system) / yielded
     tpot = maximum(step.decode_s * drafting / yielded + step.prompts_s, floor)
     first_floor = w.fresh_dense_s * w.arithmetic_bits / w.dense_arithmetic_bits + w.fresh_expert_s
     first = maximum(_first_token(k, w), first_floor)
@@ -581,14 +583,18 @@ def _first_token(k: Constants, w: Work):
     return k.first_s + _slower(k, w) * (layers + k.first_work * reading * others)
 
 
-def _step_floor(model: ServedModel, w: Work, weight_bits: float, sequences, split: Split, system: System):
-    """Seconds below which no step is: its longest term at all efficiencies one, every format as narrow as it may be."""
-    narrowest = w.dense_read_s * weight_bits / w.dense_bits
+def _step_floor(model: ServedModel, w: Work, weights: str, sequences, split: Split, system: System):
+    """Seconds below which no step is: its longest term at all efficiencies one, every format as narrow as it may be.
+
+    Outside routed experts that are the values alone, in the format of the experts.
+    """
+    values = model.common_bytes * bits(weights) / 16 / split.tensor / system.accelerator.memory_bandwidth
+    narrowest = minimum(w.dense_read_s, values)
     experts = 0.0
     if model.is_moe:
         pooled = maximum(sequences / split.data, 1.0) * split.expert_shards / split.tensor
         touched = expected_distinct(model.experts, model.experts_per_token, 1 + INDEPENDENT * maximum(pooled - 1, 0.0))
-        one = model.expert_bytes * w.expert_bits / 16 / system.accelerator.memory_bandwidth
+        one = stored_in(model, weights).expert_bytes / system.accelerator.memory_bandwidth
         experts = touched * one / split.expert_shards
     dense = w.dense_computed_s * w.arithmetic_bits / w.dense_arithmetic_bits
     computed = dense + w.expert_computed_s + w.attention_s * w.arithmetic_bits / 16

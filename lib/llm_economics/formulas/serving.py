@@ -38,10 +38,10 @@ from llm_economics.formulas.elementwise import (
     minimum,
     where,
 )
-from llm_economics.formulas.hardware import System, bytes_per_value
+from llm_economics.formulas.hardware import STORED_BYTES, System, bytes_per_value
 from llm_economics.formulas.parallelism import Split, group_seconds, kv_bytes_per_accelerator
 from llm_economics.formulas.parallelism import weight_bytes_per_accelerator as held_weights
-from llm_economics.formulas.records import record
+from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.routing import check_experts, distinct
 from llm_economics.formulas.splits import NOTHING_KNOWN, Shares
 
@@ -163,6 +163,26 @@ def readable_bytes(steps_per_second, memory_bandwidth, bandwidth_efficiency=1.0)
     return memory_bandwidth * bandwidth_efficiency / steps_per_second
 
 
+@record
+class Stored:
+    """The weights of a model in one format as files hold them, scales and all that stays in 16 bits among them.
+
+    Parameters
+    ----------
+    weights, dense
+        Format of most weights, and of most bytes outside routed experts where there are any.
+    common_bytes, expert_bytes, lookup_bytes, padding
+        As of a :class:`ServedModel`.
+    """
+
+    weights: str
+    dense: str
+    common_bytes: Any
+    expert_bytes: Any = 0.0
+    lookup_bytes: Any = 0.0
+    padding: Any = 0.0
+
+
 @record(kw_only=True)
 class ServedModel:
     """What serving needs to know of a model, at its precisions. Counts are plain; sizes may be quantities.
@@ -195,6 +215,9 @@ class ServedModel:
         What a split has to divide evenly, for those who look for splits.
     padding
         What engines add to the routed experts when they load them, as a share of their bytes.
+    stored
+        Of a model that is counted in 16 bits: its weights in narrower formats; of those that are not there the usual
+        scheme is taken (:func:`stored_in`).
     """
 
     name: str
@@ -216,6 +239,7 @@ class ServedModel:
     kv_heads: int | None = None
     shares: Shares = NOTHING_KNOWN
     padding: Any = 0.0
+    stored: tuple[Stored, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("flops_per_token", "kv_bytes_per_token", "common_bytes", "expert_bytes", "lookup_bytes"):
@@ -286,6 +310,30 @@ class ServedModel:
         if not self.is_moe:
             return 0 * self.common_bytes
         return distinct(self.experts, self.experts_per_token, tokens) * self.expert_bytes
+
+
+def stored_in(model: ServedModel, weights: str, dense: str | None = None) -> Stored:
+    """The weights of a model that is counted in 16 bits, as they are held in a format.
+
+    Where the model does not say it (``stored``), large matrices are taken with the scales of the usual scheme
+    (:data:`hardware.STORED_BYTES`), and 4-bit mixtures with 16 bits outside their experts; ``dense`` overrides the
+    format there.
+
+    Raises
+    ------
+    ParameterError
+        If a format is not known.
+    """
+    check_choice("weights", weights, STORED_BYTES)
+    found = next((one for one in model.stored if one.weights == weights), None)
+    if found is not None and dense in (None, found.dense):
+        return found
+    outer = dense or ("bf16" if model.is_moe and bytes_per_value(weights) < 1 else weights)
+    common = model.common_bytes * STORED_BYTES[check_choice("dense", outer, STORED_BYTES)] / 2
+    if found is not None:
+        return replace(found, dense=outer, common_bytes=common)
+    lookup = model.lookup_bytes * max(STORED_BYTES[weights] / 2, 1)
+    return Stored(weights, outer, common, model.expert_bytes * STORED_BYTES[weights] / 2, lookup)
 
 
 def model_from_parameters(

@@ -195,7 +195,12 @@ def use() -> None:
 def warm() -> None:
     """Have kernels, and a drawing of this process, start from a process that begins its imports now."""
     use()
-    if possible():
+    draw_elsewhere()
+
+
+def draw_elsewhere() -> None:
+    """Have what this process draws drawn by the one process that draws for all kernels, where that is possible."""
+    if possible() and not drawing.shared():
         with contextlib.suppress(OSError):
             ours, theirs = socket.socketpair()
             with theirs:

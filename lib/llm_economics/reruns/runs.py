@@ -413,7 +413,7 @@ _BUILD = """
 import sys
 from llm_economics.reruns.forks import end_with_parent
 end_with_parent(int(sys.argv.pop(1)))
-from jupyter_book.cli.main import main
+from llm_economics.site.__main__ import main
 main()
 """
 

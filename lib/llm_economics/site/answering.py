@@ -94,7 +94,6 @@ def known() -> dict[str, dict[str, str]]:
         "models_near": {plain(name): name for name in (*_model_rows(), GPT4)},
         "models_all": {row["model"]: "" for row in facts.store.records("models")},
         "stored": {name: usual_weights(name) for name in served},
-        "outside": {name: text for name in served if (text := deployments.stored_outside(name))},
         "systems": {name: browser.packed(record) for name, record in systems.items()},
         "system_names": spelt,
         "systems_near": {spelt: row.system for spelt, row in _system_names().items()},
@@ -117,9 +116,11 @@ def _is_system(alias: str) -> bool:
 
 
 def _record(made: Any) -> dict[str, Any]:
-    return dataclasses.asdict(made) | (
-        {"windows": [tuple(reach) for reach in made.windows]} if hasattr(made, "windows") else {}
-    )
+    plain_data = dataclasses.asdict(made)
+    if hasattr(made, "windows"):
+        plain_data["windows"] = [tuple(reach) for reach in made.windows]
+        plain_data["stored"] = [dataclasses.astuple(one) for one in made.stored]
+    return plain_data
 
 
 def points() -> list[list[Any]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from llm_economics.book.figures import GRID, INK, MUTED, PALETTE
+from llm_economics.book.drawing import GRID, INK, MUTED, PALETTE
 from llm_economics.facts.units import show
 
 DARK = {

@@ -40,29 +40,32 @@ def note(chapter: tracing.Chapter, name: str, value: Any, unit: str, says: str) 
 def _source(table: str, item: str) -> str:
     """A fact's source, date and confidence; of several rows the table, with how sure they are."""
     try:
-        frame = facts.load(table)
+        every = facts.store.records(table)
     except ValueError:
         return f"data/{table}.csv"
-    rows = _rows_of(frame, item)
+    rows = _rows_of(every, item)
     if not item or len(rows) != 1:
-        return f"data/{table}.csv{_how_sure(rows if len(rows) else frame)}"
-    row = {name: str(cell) for name, cell in rows.iloc[0].items() if str(cell) not in ("", "nan", "None", "<NA>")}
+        return f"data/{table}.csv{_how_sure(rows or every)}"
+    row = {name: str(cell) for name, cell in rows[0].items() if str(cell) not in ("", "nan")}
     origin = row.get("source_title") or row.get("source_url") or row.get("source", "")
     parts = [origin, row.get("date", ""), row.get("confidence", "")]
     return f"{item.replace('_', ' ')}: {', '.join(filter(None, parts)) or f'data/{table}.csv'}"
 
 
-def _rows_of(frame: Any, item: str) -> Any:
+def _rows_of(every: list[dict[str, Any]], item: str) -> list[dict[str, Any]]:
     """The rows that an item names; where none has that very name, those whose names have all its words."""
-    names = frame["item" if "item" in frame else frame.columns[0]].astype(str)
-    rows = frame[names == item]
+    names = [str(row.get("item", next(iter(row.values())))) for row in every]
+    rows = [row for row, name in zip(every, names, strict=True) if name == item]
     words = set(item.split())
-    return rows if len(rows) or not words else frame[[words <= set(name.split()) for name in names]]
+    if rows or not words:
+        return rows
+    return [row for row, name in zip(every, names, strict=True) if words <= set(name.split())]
 
 
-def _how_sure(rows: Any) -> str:
+def _how_sure(rows: list[dict[str, Any]]) -> str:
     """How sure several rows are, each word once."""
-    return f" ({', '.join(sorted(set(rows['confidence'].astype(str))))})" if "confidence" in rows else ""
+    sure = sorted({str(row["confidence"]) for row in rows if "confidence" in row})
+    return f" ({', '.join(sure)})" if sure else ""
 
 
 # Numbers in the text

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 from docutils import nodes
 
 from llm_economics.book.claims import RESULT_MIME
+from llm_economics.book.drawing import MIME as CHART_MIME
+from llm_economics.book.drawing import SVG
 from llm_economics.book.judging import BASIS_MIME, VERDICT_MIME, VERDICTS
 from llm_economics.book.openings import OPENING_MIME, Opening
 from llm_economics.site import charts
 from llm_economics.site.ledger import slug, verdict
-
-CHART_MIME = "application/vnd.vegalite.v5+json"
 
 
 class BookOutputs:
@@ -91,7 +91,7 @@ def chart(renderer: Any, data: Any, spec: Mapping[str, Any]) -> list[nodes.Eleme
 
 def dressed_picture(renderer: Any, data: Any) -> str:
     """The output's SVG as the page shows it, empty if it has none."""
-    svg = _bundle(renderer, data).get("image/svg+xml")
+    svg = _bundle(renderer, data).get(SVG)
     return charts.dressed("".join(svg)) if svg else ""
 
 

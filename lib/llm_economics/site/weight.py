@@ -8,6 +8,7 @@ and the templates in ``templates/`` draw the icons. :func:`missing` says what th
 from __future__ import annotations
 
 import functools
+import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import tinycss2
+
+from llm_economics.facts import cache
 
 SHEETS = (
     "styles/pydata-sphinx-theme.css",
@@ -83,8 +86,17 @@ def one_sheet(static: Path, pages: Sequence[str], scripts: Sequence[str]) -> str
         names |= set(_BY_SCRIPT.findall(script))
         tags |= set(_BY_SCRIPT.findall(script))
     text = "\n".join(path.read_text(encoding="utf-8") for name in SHEETS for path in sorted(static.glob(name)))
-    sheet = "".join(_kept(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), tags, names))
-    return _without_unread(sheet, _read(" ".join(pages)) | _read(" ".join(scripts)))
+    read = _read(" ".join(pages)) | _read(" ".join(scripts))
+    written = set(_BY_SCRIPT.findall(text))
+    asked = [name for name in sorted(names) if name in written or not _BY_SCRIPT.fullmatch(name)]
+    words = json.dumps([sorted(tags), asked, sorted(read), tinycss2.__version__])
+    name = cache.key(text, words, Path(__file__).read_bytes())
+    kept = cache.read("sheets", name)
+    if kept is None:
+        rules = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
+        kept = _without_unread("".join(_kept(rules, tags, names)), read).encode()
+        cache.write("sheets", name, kept)
+    return kept.decode()
 
 
 def _met(pages: Iterable[str]) -> tuple[set[str], set[str]]:

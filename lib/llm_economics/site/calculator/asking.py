@@ -14,7 +14,7 @@ from llm_economics.formulas.blocks import Reach
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import Accelerator, Link, System
 from llm_economics.formulas.offers import Measured
-from llm_economics.formulas.serving import ServedModel
+from llm_economics.formulas.serving import ServedModel, Stored
 from llm_economics.formulas.splits import Shares
 
 
@@ -45,7 +45,8 @@ class Here(questions.Catalog):
             given = unpacked(page.look("models", key))
             windows = tuple([Reach(*each) for each in given.pop("windows")])
             shares = Shares(**given.pop("shares"))
-            self.models[key] = ServedModel(windows=windows, shares=shares, **given)
+            stored = tuple([Stored(*each) for each in given.pop("stored")])
+            self.models[key] = ServedModel(windows=windows, shares=shares, stored=stored, **given)
         return self.models[key]
 
     def row(self, name):
@@ -61,10 +62,10 @@ class Here(questions.Catalog):
     def pasted(self):
         held = tuple(HELD.items())
         if self.asked != held:
-            from llm_economics.checkpoints.published import from_files, in_precisions
+            from llm_economics.checkpoints.published import counted, from_files
 
             self.published = from_files(Path("config.json"))
-            self.counted = in_precisions(self.published, "bf16", "bf16")
+            self.counted = counted(self.published)
             self.asked = held
         return self.counted
 
@@ -76,10 +77,7 @@ class Here(questions.Catalog):
             return published.formats(self.published, chip, weights, arithmetic, kv)
         stored = page.look("stored", self.row(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
-        held = weights or usual
-        return questions.Formats(
-            held, arithmetic, kv, page.look("outside", self.row(model)) if held == stored else None
-        )
+        return questions.Formats(weights or usual, arithmetic, kv)
 
     def system(self, name, accelerators=None):
         full = page.look("system_names", plain(str(name).split(",")[0]))

@@ -1,0 +1,192 @@
+"""What weights take in each format, by hand from the schemes, and that every command counts the same bytes."""
+
+import json
+from functools import partial
+from itertools import product
+
+import pytest
+from command import Command
+from test_quantisation import CASES, pack, write_config, write_weights
+
+from llm_economics import facts
+from llm_economics.checkpoints import stored
+from llm_economics.checkpoints.published import stored_as
+from llm_economics.evidence import deployments
+from llm_economics.formulas import services
+from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.hardware import STORED_BYTES
+from llm_economics.formulas.serving import model_from_parameters, stored_in
+
+service, model = Command("service"), Command("model")
+ON = ("--system", "B200", "--accelerators", 8, "--concurrency", 1)
+
+
+def plain(o, i):
+    return 2 * o * i
+
+
+def packed_32(o, i):
+    """compressed-tensors: eight weights of 4 bits a word, a BF16 scale for 32, the shape as two numbers of 64 bits."""
+    return 4 * o * i // 8 + 2 * o * i // 32 + 16
+
+
+def gptq(o, i, indices=True):
+    """Eight weights a word, for 128 of them a scale of 16 bits and a zero point of 4, and a number of each column's
+    group."""
+    return 4 * (i // 8) * o + 2 * (i // 128) * o + 4 * (i // 128) * (o // 8) + 4 * i * indices
+
+
+awq = partial(gptq, indices=False)
+
+
+def blocks(o, i):
+    """FP8: four bytes for each block of 128 x 128, those at the edge among them."""
+    return o * i + 4 * -(-o // 128) * -(-i // 128)
+
+
+def nvfp4(o, i):
+    """Two weights a byte, a byte for 16, and two scalars."""
+    return o * i // 2 + o * i // 16 + 8
+
+
+def llama_70b(linear):
+    """80 layers of seven matrices in ``linear``; norms, table and head in 16 bits."""
+    layer = 2 * linear(8192, 8192) + 2 * linear(1024, 8192) + 2 * linear(28672, 8192) + linear(8192, 28672)
+    return 80 * (layer + 2 * 2 * 8192) + 2 * 8192 + 2 * 2 * 128256 * 8192
+
+
+def latent(heads, experts, dense, vocabulary, routed, shared, query_key, output):
+    """61 layers of latent attention 7168 wide, ``dense`` of them without experts of 2,048; a format for each kind."""
+    attention = query_key(1536, 7168) + query_key(192 * heads, 1536) + query_key(576, 7168)
+    attention += query_key(256 * heads, 512) + output(7168, 128 * heads) + 2 * (1536 + 512 + 2 * 7168)
+    mlp = lambda form, width: 2 * form(width, 7168) + form(7168, width)  # noqa: E731
+    sparse = experts * mlp(routed, 2048) + mlp(shared, 2048) + plain(experts, 7168) + 4 * experts  # and corrections
+    return 61 * attention + dense * mlp(shared, 18432) + (61 - dense) * sparse + 2 * 7168 + 2 * plain(vocabulary, 7168)
+
+
+kimi, deepseek = partial(latent, 64, 384, 1, 163840), partial(latent, 128, 256, 3, 129280)
+
+
+def gpt_oss():
+    """Experts of 2,880 in groups of 32 with a byte each; all else in 16 bits, biases and sinks of attention as well."""
+    experts = 128 * (2 * 2880 + 2880) * 2880 * 17 // 32 + 2 * 128 * (2 * 2880 + 2880)
+    attention = 2 * 2880 * 4096 + 2 * 512 * 2880 + 4096 + 2 * 512 + 2880 + 64
+    return 36 * (experts + 2 * (attention + 2 * 2880 + 128 * 2880 + 128)) + 2 * (2880 + 2 * 201088 * 2880)
+
+
+HELD = {
+    ("Kimi-K2.5", "int4"): kimi(packed_32, plain, plain, plain),
+    ("Kimi-K2.5", "fp8"): kimi(*[blocks] * 4),
+    ("DeepSeek-V3", "fp8"): deepseek(*[blocks] * 4),
+    ("DeepSeek-V3", "fp4"): deepseek(nvfp4, nvfp4, plain, nvfp4),
+    ("DeepSeek-V3", "int4"): deepseek(*[awq] * 4),
+    ("DeepSeek-V3", "bf16"): deepseek(*[plain] * 4),
+    ("gpt-oss-120b", "fp4"): gpt_oss(),
+    ("Llama 3 70B", "bf16"): llama_70b(plain),
+    ("Llama 3 70B", "fp8"): llama_70b(blocks),
+    ("Llama 3 70B", "fp4"): llama_70b(nvfp4),
+    ("Llama 3 70B", "int4"): llama_70b(awq),
+}
+
+
+def test_the_checkpoints_by_hand_are_those_that_are_published():
+    assert HELD["Kimi-K2.5", "int4"] == 594_206_457_856
+    assert HELD["gpt-oss-120b", "fp4"] == 65_248_815_744
+    assert HELD["DeepSeek-V3", "fp8"] == 673_150_611_808
+
+
+@pytest.mark.parametrize(("name", "weights"), HELD)
+def test_every_command_counts_the_bytes_of_the_scheme(name, weights):
+    """To the byte, but for a value for each expert that only files of some makers have beside the router."""
+    held = pytest.approx(HELD[name, weights], abs=4 * 60 * 384)
+    assert stored_as(facts.published(name), weights).bytes == held
+    assert service.answer(name, *ON, "--weights", weights)["held_bytes"] == held
+    asked = ("--system", "B200", "--accelerators", 8, "--weights", weights)
+    assert model.answer(name, *asked)["held_bytes"] == held
+
+
+def test_a_checkpoint_in_a_folder_is_held_as_it_declares(tmp_path):
+    """GPTQ stores the group of every column, which the usual scheme for 4 bits does not."""
+    config = {
+        "model_type": "llama", "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80,
+        "num_attention_heads": 64, "num_key_value_heads": 8, "vocab_size": 128256, "torch_dtype": "bfloat16",
+        "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": False, "sym": True},
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    found = service.answer(tmp_path, *ON)
+    assert (found["weights"], found["held_bytes"]) == ("int4", llama_70b(gptq))
+    assert service.answer(tmp_path, *ON, "--weights", "fp8")["held_bytes"] == llama_70b(blocks)
+
+
+def test_what_is_stored_decides_what_fits():
+    """594 GB of Kimi K2.5 do not fit into eight times 80 GB, of which an engine fills nine tenths; 513 GB would."""
+    asked = ("Kimi-K2.5", "--system", "H100", "--accelerators", 8)
+    found = service.answer(*asked, "--concurrency", 1)
+    assert found["fits"] is False and 8 * 0.9 * 80 * 2**30 - found["held_bytes"] < 8 * 3.5e9
+    assert model.answer(*asked)["fits"] is False
+    assert service.answer("Kimi-K2.5", "--system", "H200", "--accelerators", 8, "--concurrency", 1)["fits"] is True
+
+
+@pytest.mark.parametrize(("name", "count"), [("Kimi-K2.5", 8), ("gpt-oss-120b", 1), ("Llama 3 70B", 2)])
+def test_a_service_holds_as_many_tokens_as_the_table_says(name, count):
+    """Room for the cache is what ``model`` says, for formats of all widths."""
+    for weights, system in product(("fp8", "fp4", "int4"), ("H200", "B200", "MI325X")):
+        asked = ("--system", system, "--accelerators", count, "--weights", weights, "--kv", "bf16")
+        found = model.answer(name, *asked, "--context", 4096)
+        held = services.sequences_held(
+            deployments.served(name), facts.system(system, count), 4096.0, weights=weights, kv="bf16"
+        )
+        assert held * 4096 == pytest.approx(found["cache_tokens"], abs=1) or (held < 0 and not found["fits"])
+
+
+def test_a_step_reads_the_scales():
+    """The experts of Kimi K2.5 in groups of 32: an eighth more than their values."""
+    counted, system = deployments.served("Kimi-K2.5"), facts.system("H200", 8)
+    work = services.work(counted, system, 1e9, 1.0, 1.0, weights="int4")
+    read = work.expert_read_s * 8 * system.accelerator.memory_bandwidth
+    assert read == pytest.approx(60 * 384 * (2 * packed_32(2048, 7168) + packed_32(7168, 2048)), rel=1e-6)
+    assert work.dense_bits == 16
+    common = work.dense_read_s * 8 * system.accelerator.memory_bandwidth
+    values = kimi(lambda o, i: 0, plain, plain, plain) - plain(163840, 7168)  # of the table a row is read
+    assert common == pytest.approx(values)
+
+
+def test_bare_counts_take_the_usual_scheme():
+    """One scale of 4 bytes for 128 x 128, a byte for 16, and 2.5 bytes for 128; 16 bits outside experts in 4 bits."""
+    assert STORED_BYTES["fp8"] == (128**2 + 4) / 128**2
+    assert STORED_BYTES["fp4"] == 9 / 16 and STORED_BYTES["int4"] == 66.5 / 128
+    dense, mixture = model_from_parameters("d", 70e9), model_from_parameters("m", 10e9, 1e9, 64, 4)
+    assert services.held_bytes(dense, "int4") == 70e9 * 66.5 / 128
+    assert services.held_bytes(mixture, "fp4") == 20e9 + 64e9 * 9 / 16
+    assert stored_in(mixture, "fp4", "fp8").common_bytes == 10e9 * STORED_BYTES["fp8"]
+    with pytest.raises(ParameterError, match="weights = 'fp5' is not allowed"):
+        stored_in(dense, "fp5")
+
+
+def test_what_is_held_outside_experts_is_told_by_its_most_bytes():
+    for name, weights, outside in (
+        ("Kimi-K2.5", "int4", "bf16"),
+        ("Kimi-K2.5", "fp8", "fp8"),
+        ("DeepSeek-V3", "fp4", "bf16"),
+        ("DeepSeek-V4-Flash", "fp4", "fp8"),
+        ("Qwen3-235B-A22B", "int4", "int4"),
+        ("Llama 3 70B", "fp4", "fp4"),
+    ):
+        assert stored_in(deployments.served(name), weights).dense == outside, (name, weights)
+
+
+FILES = (
+    "llA-ar-W4A16-auto_awq", "llA-ar-W4A16-auto_gptq", "llA-nf4", "llB-mo-NVFP4-kv", "llD-mlx-mixed", "moA-ct-W4A16",
+    "moA-fp8", "moA-nf4", "moC-mo-NVFP4_EXP", "mx-mo-NVFP4", "ds3-mo-NVFP4", "oss-mo-FP8",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_the_tools_themselves_are_held_as_they_are(name, tmp_path):
+    case = CASES[name]
+    write_config(tmp_path, case)
+    write_weights(tmp_path, pack.unpacked(case["tensors"]))
+    one = ("--system", "B200", "--accelerators", 1)
+    found, counted = service.answer(tmp_path, *one, "--concurrency", 1), model.answer(tmp_path, *one)
+    assert found["held_bytes"] == pytest.approx(counted["held_bytes"], abs=0.5)
+    assert found["held_bytes"] == pytest.approx(stored.read_checkpoint(tmp_path).loaded_bytes, abs=0.5)
