@@ -340,6 +340,20 @@ def test_gguf_names_its_recipe_and_its_fallback_types(tmp_path):
     assert "Q5_0" in found.warnings[0]
 
 
+def test_gguf_counts_neither_scales_nor_angles_as_parameters():
+    # llama.cpp reads X.scale and X.input_scale beside a packed X.weight; a router's scale is a parameter (Gemma 4)
+    packed = [("blk.0.ffn_up_exps.weight", "NVFP4", (4, 64, 64), 4 * 64 * 36), ("output", "Q8_0", (64, 32), 64 * 34)]
+    plain = [("blk.0.ffn_gate_inp.weight", "F32", (4, 64), 1024), ("blk.0.ffn_gate_inp.scale", "F32", (64,), 256)]
+    scales = [("blk.0.ffn_up_exps.scale", "F32", (4,), 16), ("blk.0.ffn_up_exps.input_scale", "F32", (4,), 16)]
+    angles = [("rope_freqs.weight", "F32", (32,), 128), ("rope_factors_long.weight", "F32", (32,), 128)]
+    tensors = tuple(files.Tensor(*each) for each in (*packed, *plain, *scales, *angles))
+    found = stored.of_table(files.Table("gguf", tensors, (Path("m.gguf"),), {"general.file_type": 39}))
+    assert found.parameters == 4 * 64 * 64 + 64 * 32 + 4 * 64 + 64
+    assert found.bytes_quantised == 4 * 64 * 36 + 64 * 34 + 32
+    assert found.bytes == found.bytes_quantised + found.bytes_other == 4 * 64 * 36 + 64 * 34 + 1024 + 256 + 32 + 256
+    assert found.scheme == "gguf NVFP4"
+
+
 def test_every_reader_is_tried():
     configs = [case["files"]["config.json"] for case in CASES.values() if "quanto_qmap.json" not in case["files"]]
     methods = {

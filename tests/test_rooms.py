@@ -22,7 +22,7 @@ HOUSE = {
     ),
     "checkpoints": (
         1,
-        "config files formats methods quantisation shapes plain gpt mixtures rare latent states hybrids limits "
+        "config files sizes formats methods quantisation shapes plain gpt mixtures rare latent states hybrids limits "
         "families stored published",
     ),
     "facts": (2, "units cache checked parameters documents rows bounds store chips descriptions models prices"),

@@ -2,7 +2,8 @@
 
 A table is read from the head of a file and checked against the file's length, so that what comes back is what is
 stored. It needs no model class. Formats: https://github.com/huggingface/safetensors (README, "Format") and
-https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; sizes of GGUF's blocks are those of PyPI gguf 0.19.0.
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; sizes of GGUF's blocks are those of PyPI gguf 0.19.0, but for
+Q8_1, of which the library of llama.cpp in npm node-llama-cpp 3.22.1 says 36 bytes and not 40.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {
     6: ("Q5_0", 32, 22),
     7: ("Q5_1", 32, 24),
     8: ("Q8_0", 32, 34),
-    9: ("Q8_1", 32, 40),
+    9: ("Q8_1", 32, 36),
     10: ("Q2_K", 256, 84),
     11: ("Q3_K", 256, 110),
     12: ("Q4_K", 256, 144),
@@ -116,7 +117,7 @@ class Table:
 # ---------------------------------------------------------------------------------------------------------------------
 # Which files make a checkpoint
 
-_SHARD = r"(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|gguf)$"
+_SHARD = r"(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|gguf|bin)$"
 
 
 def find(source: str | Path) -> list[Path]:
@@ -135,7 +136,7 @@ def find(source: str | Path) -> list[Path]:
         indices = sorted(path.glob(f"*{SIDE_INDEX}"), key=lambda file: (file.name != f"model{SIDE_INDEX}", file.name))
         if indices:
             return _of_index(indices[0])
-        return _whole_sets(path, _beside(path, ".safetensors") or _beside(path, ".gguf"))
+        return one_set(path, _beside(path, ".safetensors") or _beside(path, ".gguf"))
     if path.name.lower().endswith(SIDE_INDEX):
         return _of_index(path)
     match = re.fullmatch(_SHARD, path.name)
@@ -152,7 +153,14 @@ def _beside(folder: Path, suffix: str) -> list[Path]:
     return others or files
 
 
-def _whole_sets(folder: Path, files: list[Path]) -> list[Path]:
+def shard_count(path: Path) -> int | None:
+    """Of how many shards a file is one; None if its name says nothing of it."""
+    match = re.fullmatch(_SHARD, path.name)
+    return int(match[3]) if match else None
+
+
+def one_set(folder: Path, files: list[Path]) -> list[Path]:
+    """The files of a checkpoint, of which no shard may be missing."""
     if len(files) > MOST_FILES:
         raise _bad(folder, f"it has more than {MOST_FILES:,} weight files")
     sets: dict[str, Any] = {}
@@ -265,8 +273,8 @@ def read_table(source: str | Path) -> Table | None:
 def _against_index(source: str | Path, files: list[Path], tensors: dict[str, Tensor]) -> list[str]:
     path = Path(source)
     if path.is_file() and not path.name.lower().endswith(SIDE_INDEX):
-        match = re.fullmatch(_SHARD, path.name)
-        return [f"{path.name} is one shard of {int(match[3])}: give the folder to count all"] if match else []
+        shards = shard_count(path)
+        return [f"{path.name} is one shard of {shards}: give the folder to count all"] if shards is not None else []
     folder = path if path.is_dir() else path.parent
     indices = [path] if path.is_file() else sorted(folder.glob(f"*{SIDE_INDEX}"))
     if not indices:

@@ -14,6 +14,7 @@ from llm_economics.checkpoints.config import is_weights
 from llm_economics.checkpoints.config import load as load_config
 from llm_economics.checkpoints.families import Config, read
 from llm_economics.checkpoints.quantisation import PUBLISHED, SIDE_FILES
+from llm_economics.checkpoints.sizes import is_sized
 from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
@@ -83,7 +84,7 @@ def _config_place(path: Path) -> Path | None:
     """The configuration that belongs to a path; None where a file of weights has none beside it."""
     if path.is_dir():
         return path if (path / "config.json").is_file() or not _has_weights(path) else None
-    if is_weights(path) or path.name in SIDE_FILES:
+    if is_weights(path) or is_sized(path) or path.name in SIDE_FILES:
         beside = path.parent / "config.json"
         if path.name in SIDE_FILES and not beside.is_file():
             raise ParameterError(f"model = {path.name!r} is not allowed: it needs the config.json that belongs to it")
@@ -92,7 +93,7 @@ def _config_place(path: Path) -> Path | None:
 
 
 def _has_weights(path: Path) -> bool:
-    return is_weights(path) or (path.is_dir() and any(map(is_weights, path.iterdir())))
+    return any(is_weights(file) or is_sized(file) for file in (path.iterdir() if path.is_dir() else (path,)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llm_economics.checkpoints.config import SIDE_INDEX, is_weights, load
 from llm_economics.checkpoints.formats import Declaration, Format, dtype_bytes, stored_dtype
 from llm_economics.checkpoints.quantisation import declared
+from llm_economics.checkpoints.sizes import INDEX, Sizes, is_sized, read_sizes
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.architecture import parameters as total_of
 from llm_economics.formulas.blocks import Layer, Weight, vector
@@ -104,7 +105,15 @@ def read_checkpoint(
         if table is not None:
             return of_table(table, declaration, config, architecture)
     found = of_declaration(architecture, declaration, config) if architecture is not None and declaration else None
-    return _of_index(folder, path, found)
+    if not _holds_weights(path):
+        return found
+    sizes = read_sizes(path)
+    return _of_index(folder, found) if sizes is None else _of_sizes(sizes, found)
+
+
+def _holds_weights(path: Path | None) -> bool:
+    """Whether a path is not that of a configuration alone."""
+    return path is not None and (path.is_dir() or is_weights(path) or is_sized(path))
 
 
 def _path(source: Any) -> Path | None:
@@ -115,19 +124,56 @@ def _path(source: Any) -> Path | None:
 
 def _config(source: Any, path: Path | None, folder: Path | None) -> dict[str, Any] | None:
     """The configuration given or beside the weights; None where there is none."""
-    if path is None or not (path.is_dir() or is_weights(path)):
+    if not _holds_weights(path):
         return load(source)[0]
     beside = folder / "config.json" if folder is not None else None
     return load(beside)[0] if beside is not None and beside.is_file() else None
 
 
-def _of_index(folder: Path | None, path: Path | None, found: Checkpoint | None) -> Checkpoint | None:
+def _of_sizes(sizes: Sizes, found: Checkpoint | None) -> Checkpoint:
+    """The bytes that files have; what the declaration says of their kinds, where its bytes come to nearly as many."""
+    total, where = sizes.bytes, sizes.read_from
+    if found is None or sizes.warnings:  # one shard tells nothing of the others
+        return Checkpoint(
+            total, sizes.kind, 0, total, None, None, where, warnings=sizes.warnings, parts={"common": total}
+        )
+    if abs(total - found.bytes) <= _NEAR * found.bytes:
+        more = total - found.bytes
+        parts = dict(found.parts) | {"common": found.parts.get("common", 0) + more}
+        other = found.bytes_other + more
+        return replace(found, bytes=total, bytes_other=other, read_from=where, parts=parts)
+    parts = {part: size * total // found.bytes for part, size in found.parts.items()}
+    parts["common"] = parts.get("common", 0) + total - sum(parts.values())
+    bits = 8 * total / found.parameters
+    odd = f"the configuration gives {found.bytes:,} B ({found.scheme}), the files have {total:,} B"
+    weights = next(name for name, most in _OF_BITS.items() if bits < most)
+    whole = weights.startswith("int")
+    return Checkpoint(
+        bytes=total,
+        scheme=f"{sizes.kind}, {bits:.1f} bits a parameter",
+        bytes_quantised=total if whole else 0,
+        bytes_other=0 if whole else total,
+        parameters=found.parameters,
+        kv_scheme=found.kv_scheme,
+        read_from=where,
+        warnings=(*found.warnings, odd),
+        parts=parts,
+        weights=weights,
+        outside=weights,
+    )
+
+
+_NEAR = 0.02
+"""Share by which files may be larger than their tensors: graphs, headers."""
+_OF_BITS = {"int4": 6, "int8": 12, "bf16": 24, "fp32": float("inf")}
+"""Precision that most weights have, by the bits of a parameter that it stays below."""
+
+
+def _of_index(folder: Path, found: Checkpoint | None) -> Checkpoint | None:
     """With the size that an index states, where its files are not there."""
-    if folder is None or path is None or not (path.is_dir() or is_weights(path)):
-        return found
     from llm_economics.checkpoints.files import read_index
 
-    indices = sorted(folder.glob(f"*{SIDE_INDEX}"))
+    indices = sorted(folder.glob(f"*{SIDE_INDEX}")) or sorted(folder.glob(INDEX))
     total = read_index(indices[0])["metadata"].get("total_size") if indices else None
     if isinstance(total, bool) or not isinstance(total, (int, float)) or total <= 0:
         return found
@@ -786,6 +832,7 @@ FILE_TYPES = {
     13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
     21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+    39: "NVFP4", 40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
 """Names of llama.cpp's recipes, by ``general.file_type``."""
 
@@ -806,7 +853,12 @@ def _of_gguf(table: Table) -> Checkpoint:
         parts[part] += tensor.bytes
         if part == "common":
             outside[_gguf_precision(tensor.dtype)] += tensor.bytes
-    quantised = sum(size for dtype, size in sizes.items() if dtype not in plain)
+    packed = {tensor.name.removesuffix(".weight") for tensor in table.tensors if tensor.dtype not in plain}
+    factors = [(tensor, re.fullmatch(r"(.+)\.(?:input_)?scale", tensor.name)) for tensor in table.tensors]
+    scales = [tensor for tensor, match in factors if match and match[1] in packed]
+    quantised = sum(size for dtype, size in sizes.items() if dtype not in plain) + sum(one.bytes for one in scales)
+    angles = [tensor for tensor in table.tensors if re.match(r"rope_(?:freqs|factors_\w+)\b", tensor.name)]
+    values = sum(tensor.elements for tensor in table.tensors) - sum(one.elements for one in (*scales, *angles))
     recipe = FILE_TYPES.get(table.metadata.get("general.file_type"))
     most = sizes.most_common(1)[0][0] if sizes else "F32"
     warnings = list(table.warnings)
@@ -823,7 +875,7 @@ def _of_gguf(table: Table) -> Checkpoint:
         scheme=f"gguf {recipe or most}",
         bytes_quantised=quantised,
         bytes_other=table.bytes - quantised,
-        parameters=sum(tensor.elements for tensor in table.tensors),
+        parameters=values,
         kv_scheme=None,
         read_from=_files(table),
         warnings=tuple(warnings),

@@ -61,7 +61,8 @@ def model(
     """Count a model: its checkpoint, FLOP and bytes per token, the systems that hold it and how fast they decode.
 
     FILE is a config.json, a file of weights (safetensors, its index, GGUF), FOLDER one that holds them, NAME a model
-    of data/models.csv. Of weights whose model is not known the bytes are counted alone.
+    of data/models.csv. Of weights whose model is not known the bytes are counted alone, of those of PyTorch, OpenVINO,
+    ONNX and CTranslate2 the size of the files.
     """
     collects = gc.isenabled()
     gc.disable()  # what one answer makes is less than a collection costs
