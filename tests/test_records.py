@@ -110,6 +110,18 @@ def test_a_strangers_notebook_of_another_shape(tmp_path, data, says):
     assert told.startswith(f"Error: {path} is no notebook: cells.0.outputs.0.data") and says in told
 
 
+def test_a_strangers_notebook_may_leave_out_what_is_not_needed(tmp_path):
+    verdict = {name: RECORDED[name] for name in ("id", "chapter", "verdict")}
+    data = {claims.VERDICT_MIME: verdict, claims.RESULT_MIME: {"name": "a", "value": 1, "unit": "x"}}
+    path = tmp_path / f"{RECORDED['chapter']}.ipynb"
+    path.write_text(json.dumps({"cells": [{"outputs": [{"data": data}]}]}))
+    rows = claims.scorecard(tmp_path)
+    (row,) = [row for row in rows if row["id"] == RECORDED["id"]]
+    assert row["statement"] == row["reason"] == "" and row["computed_value"] is row["condition"] is None
+    assert f"#{RECORDED['id']}" in claims.table_html(rows)
+    assert claims.results(tmp_path)[RECORDED["chapter"]]["a"]["note"] == ""
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
