@@ -23,8 +23,9 @@ from llm_economics.site import answering, browser
 
 HERE = Path(__file__).parent
 PARTS = Path(browser.__file__).parent / "calculator"
-FILES_OF_A_DISK = {"find", "read_index", "read_table", "of_table", "bytes"}
-"""What reads the tables of files of weights, which a page has not."""
+FILES_OF_A_DISK = {"find", "read_index", "read_table", "of_table", "bytes", "one_set", "shard_count"}
+FILES_OF_A_DISK |= {"read_sizes", "read_from"}
+"""What reads the tables or the sizes of files of weights, which a page has not."""
 ALL = sorted(formula_questions.QUESTIONS)
 
 
