@@ -10,11 +10,11 @@ from llm_economics.reruns import kernels
 
 pytest.register_assert_rewrite("chapter")
 LONGEST = (
-    "test_pages.py::TestByDay",
-    "test_cli_run.py",
-    "test_pages.py::TestByNight",
-    "test_pages.py::TestOnAPhone",
+    "test_pages.py::TestByDay",  # has the site built; who builds one of their own come later, and draw less
     "test_reruns.py",
+    "test_pages.py::TestByNight",
+    "test_cli_run.py",
+    "test_pages.py::TestOnAPhone",
     "how-good-is-the-napkin.ipynb",
     "gb200-30x.ipynb",
 )

@@ -20,9 +20,7 @@ NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w,]|\.\d)")
 def scratch(folder):
     """A copy of what a chapter needs to run: the library, the data, one chapter."""
     for name in ("lib", "data", "tests"):
-        shutil.copytree(
-            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "oracle")
-        )
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.egg-info", "oracle"))
     (folder / "chapters").mkdir()
     shutil.copy(ROOT / f"chapters/{CHAPTER}.ipynb", folder / "chapters")
     for name in ("pyproject.toml", "_toc.yml"):

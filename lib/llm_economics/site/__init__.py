@@ -25,6 +25,8 @@ from sphinx.environment import CONFIG_OK
 from sphinx.errors import ExtensionError
 from sphinx.util.matching import Matcher
 
+from llm_economics.facts import cache
+
 from llm_economics.site import runners  # isort: skip  # noqa: F401  # before MyST-NB
 from llm_economics.site import answering, aside, beside, charts, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
@@ -118,8 +120,19 @@ def _start_bundle(app: Any) -> None:
             for one in app.env.get_domain("cite").citations
             if one.tooltip_entry  # else a field was missing, of which each build warns
         }
-    if app.builder.format == "html" and not (Path(app.outdir) / "_static" / VEGA).exists():
-        app.book_bundle = subprocess.Popen([sys.executable, "-c", _BUNDLE], stdout=subprocess.PIPE)
+    script = Path(app.outdir) / "_static" / VEGA
+    if app.builder.format == "html" and not script.exists():
+        kept = cache.read("vega", cache.key(VEGA))
+        if kept is not None:
+            _write_bundle(script, kept)
+        else:
+            app.book_bundle = subprocess.Popen([sys.executable, "-c", _BUNDLE], stdout=subprocess.PIPE)
+
+
+def _write_bundle(path: Path, script: bytes) -> None:
+    """Closed in a function, so that it runs as a plain script: browsers refuse modules from plain files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'(function(){"use strict";' + script + b"\n})();\n")
 
 
 def _finish_bundle(app: Any, error: Exception | None) -> None:
@@ -128,9 +141,8 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
     if bundle is not None:
         script, _ = bundle.communicate()
         if bundle.returncode == 0:
-            (static / VEGA).parent.mkdir(parents=True, exist_ok=True)
-            # Closed in a function, so that it runs as a plain script: browsers refuse modules from plain files.
-            (static / VEGA).write_bytes(b'(function(){"use strict";' + script + b"\n})();\n")
+            _write_bundle(static / VEGA, script)
+            cache.write("vega", cache.key(VEGA), script)
         elif error is None:
             raise ExtensionError("vl_convert could not make the Vega bundle")
     if error is None and app.builder.format == "html":
