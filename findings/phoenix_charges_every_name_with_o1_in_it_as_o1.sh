@@ -2,10 +2,10 @@
 # Arize Phoenix 20.26.1, costs of traces with the prices that it comes with: two models of 8 and 7 billion parameters as
 # Novita and Ollama name them, sao10k/l3-8b-lunaris and marco-o1:7b, 10,000 tokens in and 1,000 out each.
 #
-# Guess: no cost, as for Llama 3.1 8B, which its list does not have either; the list says which model a price is for.
-# Found: $0.21 each, the price of OpenAI's o1: the two letters are in "sao10k". That is 380 times what the first costs at
-# $0.05 a million tokens; the second runs at home. A price's name is searched for anywhere in the model's name,
-# in small letters, and nothing asks whose server it was; the o1, o3, gpt-4 and glm-5 of the list are short.
+# Guess: no cost, as for meta-llama/llama-3.1-8b-instruct, a name that its list does not have either.
+# Found: $0.21 each, the price of OpenAI's o1, for o1 is in "sao10k". That is 380 times what the first costs at $0.05 a
+# million tokens; the second runs at home. A price's name is searched for anywhere in the model's name, and nothing asks
+# whose server it was; the o1, o3, gpt-4 and glm-5 of the list are short.
 #
 # Python 3.11 to 3.13, a package index, some minutes; no network at run time.
 set -euo pipefail
