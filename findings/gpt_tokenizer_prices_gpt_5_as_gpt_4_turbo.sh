@@ -14,6 +14,7 @@ trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 npm init --yes > /dev/null
 npm install --silent --no-audit --no-fund gpt-tokenizer@4.0.0 @pydantic/genai-prices@0.1.8
+[[ $(npm pkg get version --prefix node_modules/gpt-tokenizer) == '"4.0.0"' ]]
 cat > ask.mjs <<'JS'
 import assert from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
