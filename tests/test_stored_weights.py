@@ -14,7 +14,7 @@ from llm_economics.checkpoints.published import stored_as
 from llm_economics.evidence import deployments
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.formulas.hardware import STORED_BYTES
+from llm_economics.formulas.hardware import SCHEMES, STORED_BYTES
 from llm_economics.formulas.serving import model_from_parameters, stored_in
 
 service, model = Command("service"), Command("model")
@@ -37,6 +37,16 @@ def gptq(o, i, indices=True):
 
 
 awq = partial(gptq, indices=False)
+
+
+def symmetric(o, i):
+    """compressed-tensors' W4A16: eight weights a word, a BF16 scale for 128, the shape."""
+    return o * i // 2 + 2 * o * i // 128 + 16
+
+
+def micro(o, i, size=1 / 2):
+    """A byte for 32 weights."""
+    return int(size * o * i) + o * i // 32
 
 
 def blocks(o, i):
@@ -89,6 +99,13 @@ HELD = {
 }
 
 
+NAMED = {"mxfp4": micro, "nvfp4": nvfp4, "mxfp8": partial(micro, size=1), "awq": awq, "gptq": gptq, "w4a16": symmetric}
+HELD |= {("Llama 3 70B", scheme): llama_70b(form) for scheme, form in NAMED.items()}
+HELD |= {("DeepSeek-V3", scheme): deepseek(*[NAMED[scheme]] * 4) for scheme in ("mxfp8", "awq", "gptq", "w4a16")}
+HELD |= {("DeepSeek-V3", scheme): deepseek(*[NAMED[scheme]] * 2, plain, NAMED[scheme]) for scheme in ("mxfp4", "nvfp4")}
+HELD |= {("Kimi-K2.5", "w4a16"): HELD["Kimi-K2.5", "int4"], ("gpt-oss-120b", "mxfp4"): gpt_oss()}
+
+
 def test_the_checkpoints_by_hand_are_those_that_are_published():
     assert HELD["Kimi-K2.5", "int4"] == 594_206_457_856
     assert HELD["gpt-oss-120b", "fp4"] == 65_248_815_744
@@ -103,6 +120,51 @@ def test_every_command_counts_the_bytes_of_the_scheme(name, weights):
     assert service.answer(name, *ON, "--weights", weights)["held_bytes"] == held
     asked = ("--system", "B200", "--accelerators", 8, "--weights", weights)
     assert model.answer(name, *asked)["held_bytes"] == held
+
+
+PUBLISHED_AS = {
+    "mxfp4": {"gpt-oss-20b", "gpt-oss-120b", "DeepSeek-V4-Flash", "DeepSeek-V4-Pro"},
+    "nvfp4": {"Gemma 4 31B"},
+    "w4a16": {"Kimi-K2.5"},
+}
+
+
+@pytest.mark.parametrize("scheme", NAMED)
+def test_every_model_counts_the_scales_of_the_scheme_that_is_named(scheme):
+    """Its own weights where it is published so, else those of the scheme, never another's of the same width."""
+    for row in facts.records("models"):
+        published = facts.published(row["model"])
+        own, found = published.checkpoint, stored_as(published, scheme)
+        said = {"w4a16": "compressed-tensors int4"}.get(scheme, scheme)
+        if row["model"] in PUBLISHED_AS.get(scheme, ()):
+            assert found is own, row["model"]
+        else:
+            assert said in found.scheme and found.weights == SCHEMES[scheme], row["model"]
+        counted = stored_in(deployments.served(row["model"]), scheme)
+        assert services.held_bytes(deployments.served(row["model"]), scheme) == pytest.approx(found.loaded_bytes)
+        assert (counted.weights, counted.scheme) == (scheme, found.scheme)
+
+
+@pytest.mark.parametrize("weights", ["MXFP4", "nvfp4", "AWQ", "w4a16", "W4A16_NVFP4", "mxfp8", "fp8"])
+def test_a_scheme_is_asked_for_by_every_command_and_table(weights):
+    values = {"m": "fp4", "n": "fp4", "a": "int4", "w": "int4", "f": "fp8"}[weights[0].lower()]
+    values = {"W4A16_NVFP4": "fp4", "mxfp8": "fp8"}.get(weights, values)
+    asked = ("DeepSeek-V3", "--system", "B200", "--accelerators", 8, "--weights", weights)
+    one, other = service.answer(*asked, "--concurrency", 1), model.answer(*asked)
+    assert one["weights"] == other["precisions"]["weights"] == values and one["scheme"] == other["scheme"]
+    assert one["held_bytes"] == pytest.approx(other["held_bytes"])
+    row = {"model": "DeepSeek-V3", "hardware": "b200", "n_acc": "8", "precision": weights, "isl": "1", "osl": "1"}
+    told = deployments.asked(row | {"concurrency": "1"})
+    assert services.held_bytes(deployments.served(told.name), told.weights) == one["held_bytes"]
+
+
+def test_the_leaked_gpt4_is_held_alike_by_service_and_frontier():
+    """Scales as of any model that is not published in a format, and attention in 16 bits beside experts in four."""
+    for weights in ("fp8", "fp4", "mxfp4", "int4", "bf16"):
+        told = service.answer("gpt-4-leak", "--system", "GB200 NVL72", "--concurrency", 1, "--weights", weights)
+        searched = facts.served_models("gpt-4-leak", (weights,))[weights]
+        assert told["held_bytes"] == pytest.approx(searched.weight_bytes)
+        assert searched.expert_bytes == 111e9 * STORED_BYTES[weights]
 
 
 def test_a_checkpoint_in_a_folder_is_held_as_it_declares(tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_economics.cli.model import known, precision_options, unlike_its_name
+from llm_economics.cli.model import format_named, known, precision_options, unlike_its_name
 
 if TYPE_CHECKING:
     from llm_economics.evidence.search import Frontier
@@ -108,10 +108,10 @@ def frontier(
     max_tpot_ms = check_range("--max-tpot-ms", math.inf if max_tpot_ms is None else max_tpot_ms, 0, open_low=True)
     max_ttft_s = check_range("--max-ttft-s", math.inf if max_ttft_s is None else max_ttft_s, 0, open_low=True)
     system = _system(system_name, accelerators)
-    asked = {"weights": weights and weights.lower(), "arithmetic": arithmetic and arithmetic.lower()}
-    asked["kv"] = kv and kv.lower()
+    given = {"weights": weights, "arithmetic": arithmetic, "kv": kv}
+    asked = {name: format_named(name, value) for name, value in given.items()}
     notes: list[str] = []
-    wanted = tuple(p.lower() for p in precisions)
+    wanted = tuple(format_named("precision", precision) for precision in precisions)
     models, computed, cache = _models(model_name, system, wanted, asked, kv_heads, input_tokens + output_tokens, notes)
     limits = search.Limits(max_tpot_ms / 1e3, max_ttft_s)
     assumptions = search.Assumptions(**{name: value for name, value in assumed.items() if value is not None})

@@ -28,7 +28,10 @@ def precision_options(command):
     for name, text in (
         ("--kv", "Precision of the KV cache; the checkpoint's, BF16 if it states none."),
         ("--arithmetic", "Precision of the products; the checkpoint's where the chip has it, else 16 bits."),
-        ("--weights", "Precision of the weights; as the checkpoint stores them if not given."),
+        (
+            "--weights",
+            "Precision of the weights (fp8, fp4, ...) or scheme (nvfp4, mxfp4, ...); the checkpoint's if not given.",
+        ),
     ):
         command = click.option(name, help=text)(command)
     return command
@@ -83,8 +86,7 @@ def _answer(
     allow_padding: bool,
     precisions: Mapping[str, str | None],
 ) -> dict[str, Any]:
-    from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
-    from llm_economics.formulas.hardware import BYTES_PER_VALUE
+    from llm_economics.formulas.elementwise import ParameterError, check_range
     from llm_economics.formulas.memory import MEMORY_SHARE
 
     if context is not None:
@@ -95,10 +97,7 @@ def _answer(
         check_range("accelerators", accelerators, 1, 100_000)
         if system is None:
             raise ParameterError(f"accelerators = {accelerators} is not allowed: it needs --system")
-    asked = {name: value and value.lower() for name, value in precisions.items()}
-    for name, value in asked.items():
-        if value is not None:
-            check_choice(name, value, BYTES_PER_VALUE)
+    asked = {name: format_named(name, value) for name, value in precisions.items()}
     published = known(config)
     if published.architecture is None:
         if system is not None:
@@ -111,6 +110,17 @@ def _answer(
     answer = case.counts()
     answer["systems"] = case.systems()
     return answer if system is None else answer | case.on_system(system, accelerators)
+
+
+def format_named(name: str, value: str | None) -> str | None:
+    """A format as an option gives it, by any of its spellings; of weights it may be a scheme."""
+    from llm_economics.formulas.hardware import BYTES_PER_VALUE
+
+    if value is None or value.lower() in BYTES_PER_VALUE:
+        return value and value.lower()
+    from llm_economics.formulas.offers import format_option
+
+    return format_option(name, value, "")
 
 
 def known(written: str) -> Published:
@@ -322,8 +332,10 @@ class _Case:
     def on_system(self, name: str, accelerators: int | None) -> dict[str, Any]:
         """A decode step: whether the accelerators hold it, roofline and expectation."""
         from llm_economics import facts
+        from llm_economics.checkpoints.published import stored_as
         from llm_economics.evidence import calibration
         from llm_economics.facts.models import one_split
+        from llm_economics.formulas.hardware import values_in
         from llm_economics.formulas.serving import decode
 
         natural = facts.system(name)
@@ -346,7 +358,8 @@ class _Case:
             "tensor_parallel": int(split.tensor),
             "pipeline_parallel": int(split.pipeline),
             "padded": bool(split.padded > 1),
-            "precisions": {name: getattr(how, name) for name in ("weights", "arithmetic", "kv")},
+            "precisions": {"weights": values_in(how.weights), "arithmetic": how.arithmetic, "kv": how.kv},
+            "scheme": stored_as(self.published, how.weights).scheme,
             "held_bytes": _whole(round(served.weight_bytes)),
             "reserve_bytes": _whole(round(self.reserve(system, served, split))),
             "cache_tokens": self.cache_tokens(served, system, split),
@@ -478,7 +491,8 @@ def _step_lines(answer: dict[str, Any]) -> list[str]:
     return [
         "",
         title,
-        f"  {'precisions':<13} weights {how['weights']}, arithmetic {how['arithmetic']}, KV cache {how['kv']}",
+        f"  {'precisions':<13} weights {how['weights']} ({answer['scheme']}), arithmetic {how['arithmetic']}, "
+        f"KV cache {how['kv']}",
         f"  {'fits':<13} {fits}",
         f"  {'room':<13} {room}",
         f"  {'floor':<13} {_digits(step['floor'])} ms, bound by {step['binds']}",

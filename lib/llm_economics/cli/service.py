@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 @click.option("--output", type=float, default=1024, show_default=True, help="Tokens of an answer.")
 @click.option(
     "--weights",
-    help="Format of the weights (bf16, fp8, fp4, int4); the checkpoint's, of a 16-bit NAME fp8 where the chip has it.",
+    help="Format of the weights (bf16, fp8, fp4, int4) or scheme (nvfp4, mxfp4, mxfp8, awq, gptq, w4a16); the "
+    "checkpoint's, of a 16-bit NAME fp8 where the chip has it.",
 )
 @click.option("--arithmetic", help="Format of the arithmetic; the checkpoint's, else that of the weights.")
 @click.option("--kv", help="Format of the KV cache; a FILE's, BF16 if it states none; of a NAME fp8 below 16 bits.")

@@ -27,6 +27,7 @@ from llm_economics.facts import models
 from llm_economics.formulas import services, serving
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, System
+from llm_economics.formulas.offers import format_option
 from llm_economics.formulas.parallelism import Split
 
 OWN = "own_measurements"
@@ -346,10 +347,7 @@ def _stored_weights(model: str) -> str:
 
 
 def _format(name: str, text: str) -> str:
-    found = deployments.format_of(text)
-    if not found:
-        raise ParameterError(f"{name} = {text[:40]!r} is not allowed: it must be one of {', '.join(BYTES_PER_VALUE)}")
-    return found
+    return format_option(name, text, "")
 
 
 def _load(result: Result, given: Given, taken: dict[str, str]) -> tuple[Result, dict[str, float]]:

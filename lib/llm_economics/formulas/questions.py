@@ -319,7 +319,8 @@ def told(answer: dict[str, Any]) -> str:
     layout += f", expert {answer['expert']}" if answer["expert"] > 1 else ""
     formats = f"{answer['weights']} weights, {answer['arithmetic']} arithmetic, {answer['kv']} cache"
     facts = {
-        "weights": f"{digits(answer['held_bytes'] / 1e9)} GB a copy, with scales and what stays in 16 bits",
+        "weights": f"{digits(answer['held_bytes'] / 1e9)} GB a copy as {answer['scheme']}, with scales and what "
+        "stays in 16 bits",
         "fits": "yes" if answer["fits"] else "no: the times are what if",
         "per token": _band(answer["tpot_ms"]) + f"; {answer['binds']} take most",
         "first token": _band(answer["ttft_ms"]),

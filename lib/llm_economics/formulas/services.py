@@ -31,7 +31,7 @@ from statistics import NormalDist
 from typing import Any
 
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range, maximum, minimum, where
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, STORED_BYTES, Accelerator, System, values_in
 from llm_economics.formulas.memory import reserve_bytes
 from llm_economics.formulas.parallelism import Split, weight_bytes_per_accelerator
 from llm_economics.formulas.records import field, fields, record, replace
@@ -213,7 +213,7 @@ def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str
 
     Integers of 4 bits are widened to 16 everywhere, and so are 4-bit floats on chips without an FP4 peak.
     """
-    check_choice("weights", weights, BYTES_PER_VALUE)
+    weights = values_in(check_choice("weights", weights, STORED_BYTES))
     wide = next((name for name in ("bf16", "fp16", "fp32") if name in chip.peak_flops), None)
     if weights in chip.peak_flops and weights != "int4":
         return weights
@@ -224,12 +224,12 @@ def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str
 
 def cache_for(weights: str) -> str:
     """Format of the cache where nobody says it: 8-bit floats beside 8-bit and 4-bit floats, else 16 bits."""
-    return "fp8" if weights in ("fp8", "fp4") else "bf16"
+    return "fp8" if values_in(weights) in ("fp8", "fp4") else "bf16"
 
 
 def bits(format_: str) -> float:
-    """Width of a format."""
-    return 8 * BYTES_PER_VALUE[check_choice("format", format_, BYTES_PER_VALUE)]
+    """Width of the values of a format or scheme."""
+    return 8 * BYTES_PER_VALUE[values_in(check_choice("format", format_, STORED_BYTES))]
 
 
 def dense_bits(model: ServedModel, weights: str) -> float:
@@ -264,8 +264,8 @@ def work(
     split
         None: tensor parallelism over the whole system. Without stages (``pipeline`` is 1).
     weights, arithmetic, kv, dense
-        Formats; ``arithmetic`` None: :func:`arithmetic_for`; ``dense`` is that of the weights outside experts where it
-        is not the model's own (:func:`serving.stored_in`).
+        Formats, ``weights`` or a scheme; ``arithmetic`` None: :func:`arithmetic_for`; ``dense`` is that of the weights
+        outside experts where it is not the model's own (:func:`serving.stored_in`).
     cached_share
         Share of the prompt whose keys and values a prefix cache holds.
     drafted
@@ -455,6 +455,11 @@ def _other_prompt_seconds(k: Constants, w: Work):
     rate = _by_width(w.arithmetic_bits, k.prompt_16, k.prompt_8, k.prompt_4)
     sent = w.fresh_sent_s / k.link + w.fresh_passed / k.passing_rate
     return w.fresh_expert_s / rate + (w.fresh_attention_s + w.cached_attention_s) / k.prompt_16 + sent
+
+
+def scheme(model: ServedModel, weights: str) -> str:
+    """In which scheme weights are counted: as a checkpoint calls it, else the format's name."""
+    return stored_in(model, weights).scheme or weights
 
 
 def held_bytes(model: ServedModel, weights: str) -> float:
