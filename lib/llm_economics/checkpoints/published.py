@@ -224,7 +224,8 @@ def _held(base: ServedModel, checkpoint: Checkpoint, weights: str) -> Stored:
     lookup = parts.get("lookup", 0) + parts.get("vision", 0)
     padding = _mxfp4_padding(base) if checkpoint.scheme.startswith("mxfp4") else 0.0
     outside = checkpoint.outside if base.experts else values_in(weights)
-    return Stored(weights, outside, common, each, lookup, padding, checkpoint.scheme)
+    wide = min(checkpoint.wide, common) if BYTES_PER_VALUE[values_in(weights)] < 2 else common
+    return Stored(weights, outside, common, each, lookup, padding, checkpoint.scheme, wide)
 
 
 def counted(model: Published, kv: str = "bf16") -> ServedModel:

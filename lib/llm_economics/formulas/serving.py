@@ -175,6 +175,8 @@ class Stored:
         As of a :class:`ServedModel`.
     scheme
         How a checkpoint in that format calls itself; "" where only counts are known.
+    wide_bytes
+        Those of ``common_bytes`` that are in 16 bits or more.
     """
 
     weights: str
@@ -184,6 +186,7 @@ class Stored:
     lookup_bytes: Any = 0.0
     padding: Any = 0.0
     scheme: str = ""
+    wide_bytes: Any = 0.0
 
 
 @record(kw_only=True)
@@ -333,10 +336,13 @@ def stored_in(model: ServedModel, weights: str, dense: str | None = None) -> Sto
         return found
     outer = dense or ("bf16" if model.is_moe and bytes_per_value(values_in(weights)) < 1 else weights)
     common = model.common_bytes * STORED_BYTES[check_choice("dense", outer, STORED_BYTES)] / 2
+    wide = common if bytes_per_value(values_in(outer)) >= 2 else 0.0
     if found is not None:
-        return replace(found, dense=outer, common_bytes=common)
+        return replace(found, dense=outer, common_bytes=common, wide_bytes=wide)
     lookup = model.lookup_bytes * max(STORED_BYTES[weights] / 2, 1)
-    return Stored(weights, values_in(outer), common, model.expert_bytes * STORED_BYTES[weights] / 2, lookup)
+    return Stored(
+        weights, values_in(outer), common, model.expert_bytes * STORED_BYTES[weights] / 2, lookup, wide_bytes=wide
+    )
 
 
 def model_from_parameters(
