@@ -254,6 +254,7 @@ def _digits(value: float | None, digits: int = 3) -> str:
 def _card(answer: Answer) -> str:
     """All that is known of one row, a line each."""
     from llm_economics.evidence.results import MEANINGS
+    from llm_economics.formulas.questions import BINDS
 
     result, setting = answer.result, answer.setting
     where, measured = setting.deployment, setting.seconds
@@ -277,7 +278,8 @@ def _card(answer: Answer) -> str:
         "measured": f"{_digits(1e3 * measured)} ms a token: {MEANINGS[setting.result.tpot.meaning]}",
         "  from": setting.result.tpot.where,
         "floor": f"{_digits(1e3 * answer.floor_s)} ms",
-        "forecast": f"{value} ms ({low} to {high}): {_digits(answer.ratio)} x the measured; {answer.binds} take most",
+        "forecast": f"{value} ms ({low} to {high}): {_digits(answer.ratio)} x the measured; "
+        f"most of a step is {BINDS[answer.binds]}",
         "uses": f"{answer.mbu:.1%} of the memory bandwidth, {answer.mfu:.1%} of the arithmetic",
         "speed": f"{_digits(1 / measured)} tokens/s for each user, "
         f"{_digits(answer.output_per_s / where.accelerators)} for each accelerator",
