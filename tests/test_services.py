@@ -402,6 +402,10 @@ def test_a_row_of_inferencex_as_it_is_written():
         ("fp8_block", "fp8"),
         ("float8_e4m3fn", "fp8"),
         ("W4A8", "int4"),
+        ("W4A16_NVFP4", "fp4"),
+        ("NVFP4_AWQ", "fp4"),
+        ("auto", "bf16"),
+        ("AutoRound", ""),
         ("", ""),
     ],
 )

@@ -158,6 +158,34 @@ def test_a_scheme_is_asked_for_by_every_command_and_table(weights):
     assert services.held_bytes(deployments.served(told.name), told.weights) == one["held_bytes"]
 
 
+NAMES = {
+    ("amd/DeepSeek-R1-0528-MXFP4-Preview", ""): "mxfp4",
+    ("amd/DeepSeek-R1-0528-MXFP4-Preview", "fp4"): "mxfp4",
+    ("amd/DeepSeek-R1-0528-MXFP4-Preview", "fp8"): "fp8",
+    ("Qwen/Qwen3-32B-AWQ", ""): "awq",
+    ("Qwen/Qwen3-32B-AWQ", "int4"): "awq",
+    ("Qwen/Qwen3-32B", "nvfp4"): "nvfp4",
+    ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w4a16", ""): "w4a16",
+    ("nvidia/Llama-3.3-70B-Instruct-FP4", ""): "fp4",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), NAMES)
+def test_a_models_name_says_its_scheme_to_service_tables_and_measured(name, said, tmp_path):
+    """A row's floor, a table's and that of one question are of the same bytes."""
+    asked = ("--system", "B200", "--accelerators", 8, "--concurrency", 8, "--input", 1024, "--output", 128)
+    options = ("--weights", said) if said else ()
+    one = service.answer(name, *asked, *options)
+    path = tmp_path / "rows.csv"
+    path.write_text(f"model,hardware,n_acc,precision,isl,osl,concurrency,tpot_ms\n{name},b200,8,{said},1k,128,8,9\n")
+    (row,) = service.answer("--rows", path)["rows"]
+    (own,) = Command("measured").answer(path)["rows"]
+    assert row["floor_ms"] == pytest.approx(one["tpot_ms"]["floor"]) and one["weights"] == own["weights"]
+    assert row["forecast_ms"] == pytest.approx(own["forecast_ms"])
+    assert one["held_bytes"] == services.held_bytes(deployments.served(deployments.model_name(name)), NAMES[name, said])
+    assert own["input_tokens"] == 1024
+
+
 def test_the_leaked_gpt4_is_held_alike_by_service_and_frontier():
     """Scales as of any model that is not published in a format, and attention in 16 bits beside experts in four."""
     for weights in ("fp8", "fp4", "mxfp4", "int4", "bf16"):

@@ -18,7 +18,7 @@ from llm_economics.facts import models
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, STORED_BYTES, Accelerator, System
-from llm_economics.formulas.offers import Formats, format_of, split, stored_format
+from llm_economics.formulas.offers import Formats, format_of, named_weights, split, stored_format
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.serving import ServedModel
 
@@ -178,7 +178,7 @@ def asked(row: Mapping[str, Any]) -> Asked:
     tensor, data, expert = _layout(cells, config, count, attention)
     if cells["precision"].lower() == "auto":
         cells["precision"] = ""
-    weights = stored_format(cells["precision"]) or stored_format(cells["model"]) or stored_weights(name)
+    weights = named_weights(cells["precision"], cells["model"]) or stored_weights(name)
     if cells["precision"] and not stored_format(cells["precision"]):
         raise ParameterError(
             f"precision = {cells['precision'][:60]!r} is not allowed: it names none of {', '.join(STORED_BYTES)}"
@@ -362,9 +362,9 @@ def formats_of(model: str, chip: Accelerator, weights: str | None, arithmetic: s
     chips that have it, for that is what such models are mostly served in.
     """
     if not is_file(model):
-        stored = stored_format(model.split("/")[-1]) or stored_weights(model_name(model))
+        stored = named_weights("", model) or stored_weights(model_name(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
-        return Formats(weights or usual, arithmetic, kv)
+        return Formats(named_weights(weights, model) if weights else usual, arithmetic, kv)
     return formats(facts.published(model), chip, weights, arithmetic, kv)
 
 

@@ -210,7 +210,7 @@ _FORMATS = (
     (r"w4a4", "fp4"),
     (r"int8|w8a8", "int8"),
     (r"fp8|float8|e4m3|e5m2", "fp8"),
-    (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
+    (r"bf16|bfloat16|fp16|float16|(?<![a-z])(half|auto)(?![a-z])|16 ?bit", "bf16"),
 )
 
 
@@ -226,6 +226,15 @@ def stored_format(text: str) -> str:
     """The same of weights: the scheme, one of :data:`SCHEMES`, where the text names it, else the format."""
     found = format_of(text)
     return next((name for name, values in SCHEMES.items() if values == found and name in text.lower()), found)
+
+
+def named_weights(text: str, model: str) -> str:
+    """The format of weights by a text about them and the last part of a model's name; "" if neither names one.
+
+    The text decides, but a scheme of that format that the name has says more.
+    """
+    said, named = stored_format(text), stored_format(model.split("/")[-1])
+    return named if said in ("", values_in(named)) else said
 
 
 def format_option(name: str, value: str | None, default: str) -> str:
