@@ -42,7 +42,9 @@ def precision_options(command):
 @click.option("--context", type=int, help=f"Tokens of each sequence; {DEFAULT_CONTEXT:,} or the most that it has.")
 @click.option("--batch", type=int, default=1, show_default=True, help="Sequences at a time.")
 @click.option(
-    "--system", help="A system or accelerator of the catalog (H200, GB200 NVL72, ...): time a decode step on it."
+    "--system",
+    help="A system or accelerator of the catalog (H200, GB200 NVL72, ...), or your own (a YAML file): time a decode "
+    "step on it.",
 )
 @click.option("--accelerators", type=int, help="How many of it; the fewest that hold the model if not given.")
 @click.option("--precision", help="Shorthand: weights and, where the chip has it, arithmetic; the KV cache is BF16.")
@@ -121,6 +123,20 @@ def format_named(name: str, value: str | None) -> str | None:
     from llm_economics.formulas.offers import format_option
 
     return format_option(name, value, "")
+
+
+def system_of(name: str, accelerators: int | None = None) -> System:
+    """A system of the catalog, or the reader's own from a file."""
+    import os
+
+    from llm_economics import facts
+
+    if not (os.path.isfile(name) or name.endswith((".yaml", ".yml", ".json"))):
+        return facts.system(name, accelerators)
+    from llm_economics.formulas.records import replace
+
+    system = facts.system_from_file(name)
+    return system if accelerators is None else replace(system, accelerators=accelerators)
 
 
 def known(written: str) -> Published:
@@ -270,6 +286,8 @@ class _Case:
         from llm_economics.facts.models import machine, split_of, split_sizes
 
         sizes = split_sizes(served, one.domain_size, self.padding, pipelines=pipelines)
+        if one.scale_out is None:
+            sizes = tuple([size for size in sizes if size[0] <= one.domain_size])
         largest = machine(one, int(sizes[-1][0]))
         if not pipelines and not self.held(served, largest, split_of(sizes[-1])).fits:
             return None
@@ -331,21 +349,20 @@ class _Case:
 
     def on_system(self, name: str, accelerators: int | None) -> dict[str, Any]:
         """A decode step: whether the accelerators hold it, roofline and expectation."""
-        from llm_economics import facts
         from llm_economics.checkpoints.published import stored_as
         from llm_economics.evidence import calibration
         from llm_economics.facts.models import one_split
         from llm_economics.formulas.hardware import values_in
         from llm_economics.formulas.serving import decode
 
-        natural = facts.system(name)
+        natural = system_of(name)
         served, how = self.served(natural.accelerator)
         if accelerators is None:
             split = self.fewest(served, natural, pipelines=False) or self.fewest(served, natural)
             split = split or one_split(served, natural.domain_size, natural.accelerators, self.padding, widest=True)
         else:
             split = one_split(served, natural.domain_size, accelerators, self.padding)
-        system = facts.system(name, int(split.accelerators))
+        system = system_of(name, int(split.accelerators))
         held = self.held(served, system, split)
         floor = decode(served, system, self.batch, self.context, split, precision=how.arithmetic)
         expected = calibration.expected_decode(
@@ -355,10 +372,13 @@ class _Case:
             "system": system.name,
             "accelerator": system.accelerator.name,
             "accelerators": int(split.accelerators),
+            "tensor": int(split.tensor),
+            "pipeline": int(split.pipeline),
             "tensor_parallel": int(split.tensor),
             "pipeline_parallel": int(split.pipeline),
             "padded": bool(split.padded > 1),
-            "precisions": {"weights": values_in(how.weights), "arithmetic": how.arithmetic, "kv": how.kv},
+            **(used := {"weights": values_in(how.weights), "arithmetic": how.arithmetic, "kv": how.kv}),
+            "precisions": used,
             "scheme": stored_as(self.published, how.weights).scheme,
             "held_bytes": _whole(round(served.weight_bytes)),
             "reserve_bytes": _whole(round(self.reserve(system, served, split))),
