@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv)
-INSTALL := $(if $(UV),$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile)
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-emit-package llm-economics
 JOBS ?= 2
 
@@ -44,11 +44,11 @@ lock:  ## make the versions of everything from pyproject.toml: requirements.txt,
 clean:  ## remove the built site
 	rm -rf _build
 
-# An environment with one extra of pyproject.toml: what the lock says, each file by its hash.
+# An environment with one extra of pyproject.toml: what the lock says, each file by its hash, compiled on all cores.
 .venv/.ready-%: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python .ci/locked.py $* > .venv/$*.lock
 	$(INSTALL) --require-hashes -r .venv/$*.lock
 	$(INSTALL) --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q lib
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib lib || true
 	@touch $@ $(if $(filter test,$*),.venv/.ready-site .venv/.ready-chapters) $(if $(filter lab,$*),.venv/.ready-chapters)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from llm_economics.site.paper import BROWSERS
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
@@ -19,9 +20,9 @@ FLAGS += ["--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND, 
 @contextlib.contextmanager
 def chromium() -> Iterator:
     """A browser with no way to any other host; the test is skipped where there is none, except in CI."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        message = f"no browser found ({', '.join(NAMES)}): the pages were not opened; install Debian's chromium"
+        message = f"no browser found ({', '.join(BROWSERS)}): the pages were not opened; install Debian's chromium"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
     from playwright.sync_api import sync_playwright
 

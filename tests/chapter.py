@@ -7,7 +7,7 @@ from math import ceil, floor
 from typing import Any
 
 import pytest
-from notebook_runner import run
+from notebook_runner import run, verdict
 
 from llm_economics.facts import ROOT
 from llm_economics.facts.parameters import PARAMETERS
@@ -34,7 +34,7 @@ class Chapter:
         return {name: row["value"] for name, row in self.run(**parameters)[1].items()}
 
     def verdict(self, claim: str, **parameters: Any) -> str:
-        return self.run(**parameters)[0][claim]["verdict"]
+        return verdict(self.path, claim, **parameters)
 
     def verdicts(self, **parameters: Any) -> dict[str, str]:
         return {claim: row["verdict"] for claim, row in self.run(**parameters)[0].items()}

@@ -19,6 +19,20 @@ def run(path: Path, **parameters: Any) -> tuple[dict[str, dict], dict[str, dict]
     return deepcopy(_evaluated(path, path.stat().st_mtime_ns, tuple(sorted(parameters.items()))))
 
 
+def verdict(path: Path, claim: str, **parameters: Any) -> str:
+    """A claim's verdict with parameters replaced; of a chapter that is not known so, no more than needed is run."""
+    return _verdict(path, path.stat().st_mtime_ns, claim, tuple(sorted(parameters.items())))
+
+
+@cache
+def _verdict(path: Path, changed: int, claim: str, parameters: tuple) -> str:
+    if parameters and files.read("tests", files.key(str(path), str(changed), repr(parameters))) is None:
+        found = notebooks.evaluate(path, dict(parameters), until=lambda thing: getattr(thing, "id", None) == claim)
+    else:
+        found = _evaluated(path, changed, parameters)
+    return found[0][claim]["verdict"]
+
+
 @cache
 def _evaluated(path: Path, changed: int, parameters: tuple) -> tuple[dict[str, dict], dict[str, dict]]:
     name = files.key(str(path), str(changed), repr(parameters))

@@ -38,8 +38,8 @@ HOUSE = {
     "reruns": (4, "cells forks kernels engine notebooks scenarios runs sweeps solving comparison"),
     "site": (
         4,
-        "browser answering mathml charts numbers openings ledger outputs aside beside sharing weight paper times "
-        "__main__",
+        "runners browser answering mathml charts numbers openings ledger outputs aside beside sharing weight paper "
+        "times __main__",
     ),
     "cli": (5, "model service training frontier run compare solve sweep claims measured"),
 }

@@ -28,7 +28,7 @@ from visiting import PAGES, painted, parse
 from llm_economics.book import claims, drawing, figures
 from llm_economics.book.figures import MIME
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.site import aside, charts, ledger, mathml, outputs, paper, weight
+from llm_economics.site import aside, charts, ledger, mathml, outputs, paper, runners, weight
 
 ROOT = Path(__file__).parents[1]
 
@@ -420,6 +420,10 @@ def test_chapters_end_with_the_command_that_runs_them(site):
             assert soup.select("article > section > section")[-1].select_one(".book-rerun")
 
 
+EQUATION = "\n\n$$\na = b\n$$ (eq-{})\n\nBy {{eq}}`eq-{}`.\n"
+CITED = "\nSome say so {{cite}}`{}`.\n\n"
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
     """A small book of its own with an address, in a repository with two changes, built twice: with git and without."""
@@ -428,20 +432,22 @@ def small(tmp_path_factory) -> Path:
     (root / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: chapters/kv-cache\n")
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     config["html"]["baseurl"] = "https://example.org/book/"
-    del config["bibtex_bibfiles"]
+    shutil.copy(ROOT / "references.bib", root)
     (root / "_config.yml").write_text(yaml.safe_dump(config))
     text = "# A small book\n\nIts first paragraph, long enough to be a description.\n\n## A section\n\nMore.\n"
+    text += f"{CITED.format('gpt4-leak-2023')}```{{bibliography}}\n```\n" + EQUATION.format("first", "first")
     (root / "index.md").write_text(text)
     notebook = json.loads((ROOT / "chapters" / "kv-cache.ipynb").read_text())
     drawn = next(cell for cell in notebook["cells"] if any(MIME in o.get("data", {}) for o in cell.get("outputs", ())))
     title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# One figure\n\nIt is below."]}
+    title["source"].append(EQUATION.format("last", "last"))
     notebook["cells"] = [title, drawn]
     (root / "chapters" / "kv-cache.ipynb").write_text(json.dumps(notebook))
     return root
 
 
-def built(root: Path, out: str) -> Path:
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "--path-output", out]
+def built(root: Path, out: str, *command: str) -> Path:
+    command = [*(command or [str(Path(sys.executable).with_name("jupyter-book"))]), "build", ".", "--path-output", out]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return root / out / "_build" / "html"
@@ -477,6 +483,34 @@ def test_the_same_book_twice_is_the_same_bytes(small):
     files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
     assert [name for name in files if (first / name).read_bytes() != (second / name).read_bytes()] == []
+
+
+def test_a_build_after_an_edit_is_the_build_from_scratch(small):
+    command = (sys.executable, "-m", "llm_economics.site")
+    edited = small.with_name("edited")
+    shutil.copytree(small, edited, ignore=shutil.ignore_patterns("plain", "again", "dated", ".git"))
+    places = built(edited, "twice", *command), edited / "once" / "_build" / "html"
+    index = (edited / "index.md").read_text()
+    index = index.replace("## A section", EQUATION.format("new", "new") + "## A new section")
+    (edited / "index.md").write_text(index.replace("gpt4-leak-2023", "llama3-2024"))
+    assert (built(edited, "twice", *command), built(edited, "once", *command)) == places
+    files = [sorted(p.relative_to(place) for p in place.rglob("*") if p.is_file()) for place in places]
+    assert files[0] == files[1]
+    differ = [str(name) for name in files[0] if len({(place / name).read_bytes() for place in places}) > 1]
+    assert set(differ) <= {"searchindex.js"}  # where Sphinx keeps words that stand on no page any more
+    numbers = [parse(places[0] / name).select(".eqno") for name in ("index.html", "chapters/kv-cache.html")]
+    assert [[one.get_text()[:3] for one in page] for page in numbers] == [["(1)", "(2)"], ["(3)"]]
+    assert "By Eq. 3." in parse(places[0] / "chapters" / "kv-cache.html").get_text()
+    entries = (places[0] / "_static" / "entries.js").read_text()
+    assert "A new section" in entries and '"One figure"' in entries and '"figure"' in entries
+
+
+def test_no_build_runs_a_notebook_or_imports_what_would():
+    code = "import sys, llm_economics.site, myst_nb.sphinx_ as ours; print(*sys.modules, ours.create_client.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"sqlalchemy", "nbclient", "numpy", "pandas", "altair"}.isdisjoint(done.stdout.split())
+    with pytest.raises(RuntimeError, match="execute_notebooks: must be off"):
+        runners.runs_none()
 
 
 def test_the_book_on_paper_has_all_pages_and_links_that_lead_on(site):

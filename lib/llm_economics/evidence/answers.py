@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
-
-import numpy as np
 
 from llm_economics.evidence import deployments
 from llm_economics.evidence.deployments import MEASURED, Asked, asked
@@ -22,6 +21,8 @@ def answer(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     memory holds the model and a sequence; if not, the times are what if. A row that cannot be answered has None, and
     ``why_not`` says why.
     """
+    import numpy as np
+
     rows = [dict(row) for row in rows]
     questions, reasons = _questions(rows)
     found: dict[int, tuple] = {}
@@ -68,7 +69,7 @@ def measured_ms(row: Mapping[str, Any]) -> float | None:
             value = float(row[name])
         except (KeyError, TypeError, ValueError):
             continue
-        if 0 < value < np.inf:
+        if 0 < value < inf:
             return convert(value)
     return None
 
@@ -88,6 +89,8 @@ def _questions(rows: list[dict[str, Any]]) -> tuple[dict[int, Asked], dict[int, 
 
 def grouped(questions: Mapping[int, Asked]) -> Iterable[tuple[Asked, tuple, dict[str, str], dict[str, Any], list]]:
     """Rows that share a deployment: one of them, arguments and formats of the formulas, what else, their numbers."""
+    import numpy as np
+
     groups: dict[tuple, list[int]] = {}
     for i, question in questions.items():
         groups.setdefault(question.deployment, []).append(i)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from llm_economics import facts
 from llm_economics.evidence import answers
 from llm_economics.formulas import offers, services
@@ -51,6 +49,8 @@ def beside(
     accelerators of their own no service was measured: the step without prompts is forecast, and no time to the first
     token. Layouts with stages (``pipeline``) have None.
     """
+    import numpy as np
+
     found: list[dict[str, Any]] = [dict(point, expected=None) for point in points]
     groups: dict[tuple, list[int]] = {}
     for index, point in enumerate(points):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from llm_economics.formulas.attribution import Range
 from llm_economics.formulas.elementwise import ParameterError
@@ -60,6 +60,7 @@ def sobol(
 
     if samples < 64 or samples & (samples - 1):
         raise ParameterError(f"samples = {samples} is not allowed: it must be a power of two, at least 64")
+    ranges = {name: Range(*map(float, astuple(range_))) for name, range_ in ranges.items()}
     moving = [name for name, range_ in ranges.items() if range_.high > range_.low]
     if not moving:
         raise ParameterError("ranges = all of width zero is not allowed: at least one input must move")

@@ -103,8 +103,9 @@ def interval(
     check_range("coverage", coverage, 0, 0.999, open_low=True)
     check_range("samples", samples, 100)
     generator = random.Random(seed)
+    plain = {name: tuple(map(float, (r.low, r.high, r.mid))) for name, r in ranges.items()}
     answers = sorted(
-        function(**{name: generator.triangular(r.low, r.high, r.mid) for name, r in ranges.items()})
+        function(**{name: generator.triangular(*ends) for name, ends in plain.items()})
         for _ in range(int(samples))
     )
     tail = (1 - coverage) / 2

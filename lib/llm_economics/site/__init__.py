@@ -10,18 +10,22 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from pybtex.plugin import find_plugin, register_plugin
 from pybtex.style.formatting.alpha import Style
 from pybtex.style.template import field, sentence
+from sphinx.builders import html
+from sphinx.environment import CONFIG_OK
 from sphinx.errors import ExtensionError
+from sphinx.util.matching import Matcher
 
+from llm_economics.site import runners  # isort: skip  # noqa: F401  # before MyST-NB
 from llm_economics.site import answering, aside, beside, charts, ledger, mathml, sharing, weight
 from llm_economics.site.openings import raise_opening
 from llm_economics.site.outputs import BookOutputs, mark_verdict_cells, name_cells
@@ -42,6 +46,15 @@ class AsWritten(Style):
         title = field(which_field, apply_func=lambda text: str(text).replace(r"\$", "$"))
         return sentence[title] if as_sentence else title
 
+    def format_entry(self, label: str, entry: Any, bib_data: Any = None) -> Any:
+        """An entry as it was formatted before, in this build or the last, while nothing of it has changed."""
+        known = self.formatted.get((label, entry.key))
+        if known is None or known[0] != entry:
+            known = self.formatted[label, entry.key] = (entry, super().format_entry(label, entry, bib_data))
+        return known[1]
+
+    formatted: ClassVar[dict[tuple[str, str], tuple[Any, Any]]] = {}
+
 
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
@@ -50,23 +63,27 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("chapter-times", ChapterTimes)
     app.add_directive("calculator", answering.Calculator)
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))
-    app.connect("config-inited", _configure)
+    app.connect("config-inited", _configure, priority=700)  # after Jupyter Book's own
     for backend in ("docutils", "plaintext"):  # pybtex would look through all installed packages at each citation
         register_plugin("pybtex.backends", backend, find_plugin("pybtex.backends", backend), force=True)
     register_plugin("pybtex.style.formatting", "as-written", AsWritten)
     app.connect("builder-inited", _start_bundle)
     app.connect("doctree-read", mark_verdict_cells)
     app.connect("doctree-read", raise_opening)
+    app.connect("doctree-read", _list_entries)
+    app.connect("env-merge-info", _take_entries)
     app.connect("doctree-resolved", ledger.gather, priority=800)
     app.connect("doctree-resolved", _share, priority=890)
     app.connect("doctree-resolved", beside.set_beside, priority=895)
+    app.connect("env-updated", mathml.number_equations)
+    app.connect("doctree-resolved", mathml.take_numbers)
     app.connect("doctree-resolved", mathml.take_points, priority=897)
     app.connect("doctree-resolved", aside.set_aside, priority=900)
     app.connect("html-page-context", _page, priority=900)
     app.connect("build-finished", _finish_bundle, priority=900)  # after the theme has written its own
     return {
         "version": version("llm-economics"),
-        "env_version": 2,
+        "env_version": 3,
         "parallel_read_safe": True,
         "parallel_write_safe": True,
     }
@@ -79,11 +96,13 @@ def _digest() -> str:
 
 
 def _configure(app: Any, config: Any) -> None:
+    html.DOTFILES = Matcher(["**/.*", *(f"**/{folder}" for folder in weight.LEFT)])
     # Not a folder _static in the book: Jupyter Book would load every script in it on every page.
     config.html_static_path.append(str(HERE / "static"))
     config.templates_path[:0] = [str(HERE / "templates"), str(HERE / "templates" / "components")]
     config.bibtex_default_style = "as-written"
     config.html_math_renderer = "mathml"
+    config.numfig = False  # mathml.number_equations does it
     config.html_favicon = str(HERE / "static" / "favicon.svg")
     known = bool(config.html_theme_options.get("repository_url"))
     config.html_theme_options |= {"use_repository_button": known, "use_issues_button": known}
@@ -93,6 +112,12 @@ def _start_bundle(app: Any) -> None:
     """Let another process make the Vega bundle while the pages are built; it takes seconds."""
     app.env.book_entries = getattr(app.env, "book_entries", {})
     app.book_bundle, app.book_waiting, app.book_heads = None, {}, {}
+    if app.env.config_status == CONFIG_OK and "cite" in app.env.domains:
+        AsWritten.formatted |= {
+            (one.formatted_entry.label, one.formatted_entry.key): (one.entry, one.formatted_entry)
+            for one in app.env.get_domain("cite").citations
+            if one.tooltip_entry  # else a field was missing, of which each build warns
+        }
     if app.builder.format == "html" and not (Path(app.outdir) / "_static" / VEGA).exists():
         app.book_bundle = subprocess.Popen([sys.executable, "-c", _BUNDLE], stdout=subprocess.PIPE)
 
@@ -133,11 +158,20 @@ def _slim(outdir: Path) -> None:
     weight.clear(static)
 
 
+def _list_entries(app: Any, doctree: nodes.document) -> None:
+    """Note what of a page can be searched for, in what Sphinx keeps from build to build."""
+    page = app.env.docname
+    app.env.book_entries[page] = sharing.entries(app.env.titles[page].astext(), doctree)
+
+
+def _take_entries(app: Any, env: Any, pages: Iterable[str], other: Any) -> None:
+    env.book_entries |= {page: other.book_entries[page] for page in pages}
+
+
 def _share(app: Any, doctree: nodes.document, page: str) -> None:
     """Head and picture of a page, from its tree while its figures are still in it."""
     if app.builder.format == "html":
         title = app.env.titles[page].astext()
-        app.env.book_entries[page] = sharing.entries(title, doctree)
         app.book_heads[page] = sharing.head(app, page, title, doctree)
         sharing.draw_card(app, page, title, doctree)
 

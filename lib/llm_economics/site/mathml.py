@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
-from sphinx.util.math import get_node_equation_number
 
 _INNER = {"aligned": "align*", "split": "align*", "gathered": "gather*", "eqnarray": "align*"}
 _OPERATORS = {"&#x0007E;": "&#x0223C;", "&#x000B1;": "&#x000B1;", "&#x0230A;": "&#x0230A;", "&#x0230B;": "&#x0230B;"}
@@ -52,6 +51,28 @@ def take_points(app: Any, doctree: nodes.document, page: str) -> None:
             formula.parent.replace(behind, nodes.Text(behind[found.end() :]))
 
 
+def number_equations(app: Any, env: Any) -> list[str]:
+    """Number equations through the whole book in the order of its contents; the pages whose numbers have moved.
+
+    Sphinx's own way (``numfig``) reads the trees of all pages for it, at each build.
+    """
+    equations = env.get_domain("math").equations
+    before, env.book_equations = getattr(env, "book_equations", {}), {}
+    order = list(env.collect_relations())
+    found = ((label, page) for label, (page, _) in equations.items() if page in order)
+    for number, (label, page) in enumerate(sorted(found, key=lambda one: order.index(one[1])), start=1):
+        equations[label] = (page, number)
+        env.book_equations.setdefault(page, []).append(number)
+    return [page for page, numbers in env.book_equations.items() if numbers != before.get(page)]
+
+
+def take_numbers(app: Any, doctree: nodes.document, page: str) -> None:
+    """Give each labelled equation of a page its number in the book."""
+    for equation in doctree.findall(nodes.math_block):
+        if equation["number"]:
+            equation["number"] = app.env.get_domain("math").get_equation_number_for(equation["label"])
+
+
 def visit_inline(translator: Any, node: nodes.math) -> None:
     """Write an inline formula."""
     formula = convert(node.astext().strip(), "inline")
@@ -65,7 +86,7 @@ def visit_block(translator: Any, node: nodes.math_block) -> None:
     formula = in_pieces(convert(_environment(node.astext()), "block"))
     translator.body.append(f'<div class="math-scroll">{formula}</div>')
     if node["number"]:
-        translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
+        translator.body.append(f'<span class="eqno">({node["number"]})')
         translator.add_permalink_ref(node, "Link to this equation")
         translator.body.append("</span>")
     translator.body.append("</div>\n")

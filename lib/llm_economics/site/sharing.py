@@ -174,8 +174,12 @@ TOLD = {"references": ("div.citation[id]", "p"), "glossary": ("dt[id^=term-]", "
 def write_told(outdir: Path) -> None:
     """What the page shows beside a citation or a term that is pointed at: the entry itself, by the link's address."""
     told: dict[str, str] = {}
+    made = outdir / "_static" / "told.js"
+    pages = {page: outdir / "chapters" / f"{page}.html" for page in TOLD}
+    if made.is_file() and all(path.is_file() and _written(path) < _written(made) for path in pages.values()):
+        return
     for page, (entry, text) in TOLD.items():
-        path = outdir / "chapters" / f"{page}.html"
+        path = pages[page]
         soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") if path.is_file() else BeautifulSoup()
         for mark in soup.select(".headerlink, .backrefs, .label"):
             mark.decompose()
@@ -184,7 +188,11 @@ def write_told(outdir: Path) -> None:
             words = " ".join(said.get_text().split()) if said else ""
             told[f"{page}.html#{found['id']}"] = textwrap.shorten(words, MOST_TOLD, placeholder=" …")
     body = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-    (outdir / "_static" / "told.js").write_text(f"window.bookWords = {body};\n", encoding="utf-8")
+    made.write_text(f"window.bookWords = {body};\n", encoding="utf-8")
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 MOST_TOLD = 420

@@ -62,10 +62,13 @@ UNUSED = (
     *("copybutton.css", "copybutton.js", "copybutton_funcs.js", "clipboard.min.js", "design-tabs.js", "file.png"),
     *("sphinx-design.min.css", "sphinx-thebe.css", "sphinx-thebe.js", "togglebutton.css", "togglebutton.js"),
     *("check-solid.svg", "copy-button.svg", "play-solid.svg", "minus.png", "plus.png", "basic.css"),
-    *("sbt-webpack-macros.html", "webpack-macros.html", "images", "locales", "scripts"),
-    *("vendor", "styles", "sphinx-book-theme.css", "mystnb.*.css", "pygments.css", "book.css"),
+    *("sbt-webpack-macros.html", "webpack-macros.html"),
+    *("styles", "sphinx-book-theme.css", "mystnb.*.css", "pygments.css", "book.css"),
 )
 """What is removed from ``_static`` once the pages are written: nothing refers to it any more."""
+
+LEFT = ("images", "locales", "scripts", "vendor")
+"""Folders of the theme that are not even copied into ``_static``."""
 
 _BY_SCRIPT = re.compile(r"[A-Za-z][\w-]*")
 

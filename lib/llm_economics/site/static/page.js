@@ -152,9 +152,10 @@
     return row ? `${row.cells[0].textContent} (${row.cells[1].textContent} ${row.cells[2].textContent})`.replace(" )", ")") : name;
   }
   const quiet = function () { asks = null; note.hidden = true; };
+  const left = (event) => { if (event.pointerType !== "touch") { quiet(); } }; // a finger is lifted to read
   for (const number of all(".noted")) {
     for (const kind of ["mouseenter", "focus", "click"]) { number.addEventListener(kind, () => explain(number)); }
-    for (const kind of ["mouseleave", "blur"]) { number.addEventListener(kind, quiet); }
+    for (const kind of ["pointerleave", "blur"]) { number.addEventListener(kind, left); }
   }
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") { quiet(); } });
 
@@ -181,7 +182,7 @@
     let first = false; // a finger asks first, and follows the link with a second touch
     link.addEventListener("pointerdown", (event) => { first = event.pointerType === "touch" && asks !== link; });
     link.addEventListener("click", (event) => { if (first) { event.preventDefault(); tell(); } });
-    for (const kind of ["mouseleave", "blur"]) { link.addEventListener(kind, quiet); }
+    for (const kind of ["pointerleave", "blur"]) { link.addEventListener(kind, left); }
   }
 
   // The command that runs a chapter again, with what a reader has set: handles of figures, and values typed here.
