@@ -186,6 +186,21 @@ def test_a_models_name_says_its_scheme_to_service_tables_and_measured(name, said
     assert own["input_tokens"] == 1024
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("amd/DeepSeek-R1-0528-MXFP4-Preview", "mxfp4"),
+        ("nvidia/gpt-oss-120b-NVFP4", "nvfp4"),
+        ("Qwen/Qwen3-32B-AWQ", "awq"),
+        ("openai/gpt-oss-120b-w-mxfp4", None),
+        ("moonshotai/Kimi-K2.5-W4A16", None),
+    ],
+)
+def test_a_name_of_another_scheme_than_the_catalogs_is_noted(name, other):
+    notes = [note for note in model.answer(name)["notes"] if note.startswith("the name says")]
+    assert [note.rpartition(": ")[2] for note in notes] == ([f"--weights {other} counts the other"] if other else [])
+
+
 def test_the_leaked_gpt4_is_held_alike_by_service_and_frontier():
     """Scales as of any model that is not published in a format, and attention in 16 bits beside experts in four."""
     for weights in ("fp8", "fp4", "mxfp4", "int4", "bf16"):

@@ -145,7 +145,7 @@ def precisions(
             check_choice(name, value, allowed)
     stored = model.checkpoint
     held = weights or precision or (stored.weights if stored else "bf16")
-    as_stored = stored is not None and _is_own(stored, held)
+    as_stored = stored is not None and is_stored_in(stored, held)
     if arithmetic is None:
         able = values_in(held)
         if as_stored and precision is None and able not in ("bf16", "fp16", "fp32"):
@@ -184,7 +184,7 @@ def _cache(scheme: str | None) -> str:
 
 def stored_as(model: Published, weights: str) -> Checkpoint:
     """The bytes of a model at a precision or in a scheme: its own checkpoint's, or those of the usual scheme."""
-    if model.checkpoint is not None and _is_own(model.checkpoint, weights):
+    if model.checkpoint is not None and is_stored_in(model.checkpoint, weights):
         return model.checkpoint
     check_choice("weights", weights, STORED_BYTES)
     return read_checkpoint(usual(weights, model.architecture.n_experts > 0), model.architecture)
@@ -194,7 +194,7 @@ _SPOKEN = {"w4a16": "compressed-tensors int4", "mxfp4": "experts fp4"}
 """How a checkpoint's scheme says one of :data:`hardware.SCHEMES` where it does not name it."""
 
 
-def _is_own(checkpoint: Checkpoint, weights: str) -> bool:
+def is_stored_in(checkpoint: Checkpoint, weights: str) -> bool:
     """Whether a checkpoint stores its weights in that format or scheme."""
     if weights not in SCHEMES:
         return checkpoint.weights == weights

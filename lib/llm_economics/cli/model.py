@@ -164,11 +164,12 @@ def unlike_its_name(written: str, published: Published, asked: Mapping[str, str 
         return []
     if asked.get("weights") or asked.get("precision"):
         return []
-    from llm_economics.formulas.offers import format_of
+    from llm_economics.checkpoints.published import is_stored_in
+    from llm_economics.formulas.offers import format_of, named_weights
 
-    named, stored = format_of(written.split("/")[-1]), published.checkpoint
+    named, stored = named_weights("", written), published.checkpoint
     held = format_of(stored.weights if stored else "bf16")
-    if not named or named == held:
+    if named in ("", held) or (stored and is_stored_in(stored, named)):
         return []
     return [f"the name says {named}, the catalog has {published.name} in {held}: --weights {named} counts the other"]
 

@@ -105,8 +105,7 @@ def interval(
     generator = random.Random(seed)
     plain = {name: tuple(map(float, (r.low, r.high, r.mid))) for name, r in ranges.items()}
     answers = sorted(
-        function(**{name: generator.triangular(*ends) for name, ends in plain.items()})
-        for _ in range(int(samples))
+        function(**{name: generator.triangular(*ends) for name, ends in plain.items()}) for _ in range(int(samples))
     )
     tail = (1 - coverage) / 2
     return Interval(
