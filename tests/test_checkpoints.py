@@ -367,6 +367,31 @@ def test_any_text(text):
     answer_or_line("{" + text)
 
 
+@pytest.mark.parametrize(
+    ("given", "whose"),
+    [
+        ({"version": "1.0", "pretrained_config": {"architecture": "LlamaForCausalLM"}}, "an engine of TensorRT-LLM"),
+        ({"architecture": "LlamaForCausalLM", "num_hidden_layers": 32}, "a checkpoint of TensorRT-LLM"),
+        ({"dim": 4096, "n_layers": 32, "vocab_size": 32000}, "the params.json of Meta or Mistral"),
+        ({"model": {"type": "llama", "decoder": {}}, "search": {}}, "the genai_config.json of ONNX Runtime"),
+        ({"num_layers": 32, "padded_vocab_size": 32000}, "a file of Megatron"),
+    ],
+)
+def test_other_engines_descriptions_are_told_as_theirs(given, whose):
+    with pytest.raises(ParameterError) as error:
+        read(given)
+    said = f"model_type = None is not allowed: this is {whose}; the config.json of the model's repository is needed"
+    assert str(error.value) == said
+
+
+def test_a_folder_without_a_configuration_says_what_it_holds(tmp_path):
+    (tmp_path / "params.json").write_text("{}")
+    with pytest.raises(
+        ParameterError, match=r"it cannot be read \(No such file or directory; the folder holds params\.json\)$"
+    ):
+        read(tmp_path)
+
+
 def test_a_key_that_stands_twice_is_refused():
     text = json.dumps({"model_type": "llama", "hidden_size": 64})
     with pytest.raises(ParameterError, match=r"its key 'hidden_size' stands twice"):

@@ -105,6 +105,34 @@ def test_what_a_checkpoint_leaves_in_sixteen_bits_is_read_in_sixteen_bits(tmp_pa
     assert speeds[1] > 2 * speeds[0]
 
 
+OWN = """
+accelerator: {name: mine, memory_gb: 141, memory_tb_per_s: 4.8, peak_tflops: {bf16: 989.4, fp8: 1978.9}}
+accelerators: 8
+scale_up: {bandwidth_gb_per_s: 450, latency_us: 5}
+"""
+
+
+def test_every_command_takes_a_readers_own_system(tmp_path):
+    """Described as the catalog describes the H200, it answers as the H200 does, without its price."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN)
+    chip = facts.accelerator("H200")
+    asked = ("Llama 3.3 70B", "--concurrency", 16)
+    mine, theirs = (answer(*asked, "--system", system) for system in (path, "H200"))
+    assert mine["accelerator"] == "mine" and mine["accelerators"] == 8 and mine["usd_per_hour"] is None
+    memory = 141e9 * 8 / mine["held_bytes"]
+    assert mine["fits"] and memory > 1
+    faster = chip.memory_bandwidth / 4.8e12
+    assert mine["tpot_ms"]["floor"] == pytest.approx(theirs["tpot_ms"]["floor"] * faster, rel=1e-3)
+    assert mine["evidence"]["chip_measured"] is False
+    step = Command("model").answer("Llama 3.3 70B", "--system", path, "--weights", "fp8")
+    assert step["system"].startswith("mine") and step["held_bytes"] == mine["held_bytes"]
+    assert (step["weights"], step["tensor"]) == ("fp8", step["tensor_parallel"])
+    ranked = answer(*asked[:1], "--system", path, "--system", "H200", "--tokens-per-s", 30, "--usd-per-hour", 2)["rows"]
+    assert {row["accelerator"] for row in ranked} == {"mine", "H200 SXM"}
+    assert line(*asked, "--system", tmp_path / "none.yaml").startswith("system file")
+
+
 def test_a_name_is_asked_for_in_the_format_that_it_is_published_in():
     asked = ("--system", "B200", "--accelerators", 4, "--concurrency", 8)
     for name, weights in (

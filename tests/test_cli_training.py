@@ -74,6 +74,7 @@ def test_people_read_lines_with_each_formula():
         ({"system": "abacus"}, "system = 'abacus' is not allowed: it is not known"),
         ({"precision": "fp5"}, "precision = 'fp5' is not allowed: H100"),
         ({"peak_flops": 1e15}, "peak_flops = 1e+15 is not allowed: the system has its own"),
+        ({"system": None, "peak_flops": 989}, "peak_flops = 989.0 is not allowed: it must be above 1e+09"),
         (dict.fromkeys(RUN), "peak_flops is not enough for an answer"),
     ],
 )

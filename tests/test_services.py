@@ -14,6 +14,7 @@ from llm_economics.evidence import answers, calibration, deployments, offers, se
 from llm_economics.evidence import services as evidence
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
+from llm_economics.formulas.serving import stored_in
 
 DENSE, MIXTURE = deployments.served("Llama 3.3 70B"), deployments.served("DeepSeek-R1")
 H200, B200, A100, MI300X = (facts.system(name, 8) for name in ("H200", "B200", "A100", "MI300X"))
@@ -43,10 +44,11 @@ def test_a_step_is_its_terms_by_hand():
     k, chip, one = services.constants(), facts.accelerator("H200"), facts.system("H200", 1)
     found = services.forecast(DENSE, one, 1.0, 1000.0, 100.0, weights="fp8").terms
     layer = 2 * 8192 * 8192 + 2 * 1024 * 8192 + 3 * 28672 * 8192  # in blocks of 128 x 128 with 4 bytes each
-    held = 80 * (layer * (1 + 4 / 128**2) + 4 * 8192) + 2 * 8192 + 2 * 128256 * 8192  # norms and head in 16 bits
-    read = held / 4.8e12 / k.weight_8
-    peak = chip.peak("fp8")
-    computed = DENSE.flops_per_token / peak / k.compute_narrow
+    wide = 80 * 4 * 8192 + 2 * 8192 + 2 * 128256 * 8192  # norms and head in 16 bits
+    read = 80 * layer * (1 + 4 / 128**2) / 4.8e12 / k.weight_8 + wide / 4.8e12 / k.weight
+    peak, other = chip.peak("fp8"), chip.peak("bf16")
+    narrow = DENSE.flops_per_token - wide  # two FLOP for two bytes
+    computed = narrow / peak / k.compute_narrow + wide / other / k.compute
     assert found.weights_s == pytest.approx(math.hypot(read, computed))
     cache = 1050 * DENSE.kv_bytes_per_token / 2 / 4.8e12 / k.kv_8
     attention = 1050 * DENSE.decode_flops_per_key / chip.peak("bf16") / k.compute
@@ -55,10 +57,34 @@ def test_a_step_is_its_terms_by_hand():
     assert found.layers_s == pytest.approx(80 * (k.layer_s + k.quantised_layer_s) + passes)
     assert found.host_s == pytest.approx(k.host_s + k.sequence_s)
     assert found.links_s == found.experts_s == 0
-    prompt = 1000 * DENSE.flops_per_token / peak / k.prompt_8 / 100
+    prompt = 1000 * (narrow / peak / k.prompt_8 + wide / other / k.prompt_16) / 100
     beside = math.hypot(read, computed + prompt) - math.hypot(read, computed)
     pairs = 1000 * 1001 / 2 * DENSE.prefill_flops_per_key / chip.peak("bf16") / k.prompt_16
     assert found.prompts_s == pytest.approx(beside + (pairs + k.prompt_s) / 100)
+
+
+def test_what_a_checkpoint_leaves_in_16_bits_is_read_and_multiplied_so():
+    """Gemma 4 31B's attention in 16 bits beside MLPs in NVFP4: each part at its own rate."""
+    name = "Gemma 4 31B"
+    model, chip = deployments.served(name), facts.accelerator("B200")
+    stored, k = stored_in(model, "fp4"), services.constants()
+    assert 0 < stored.wide_bytes < stored.common_bytes == facts.published(name).checkpoint.parts["common"]
+    work = services.work(model, facts.system("B200", 1), 1.0, 1000.0, 100.0, weights="fp4")
+    found = services.terms(k, work)
+    narrow = stored.common_bytes - stored.wide_bytes
+    read = (stored.wide_bytes / k.weight + narrow / k.weight_4) / chip.memory_bandwidth
+    flops = stored.wide_bytes, model.flops_per_token - stored.wide_bytes
+    computed = flops[0] / chip.peak("bf16") / k.compute + flops[1] / chip.peak("fp4") / k.compute_narrow
+    assert found.weights_s == pytest.approx(math.hypot(read, computed))
+    assert work.wide_read_s == stored.wide_bytes / chip.memory_bandwidth < work.dense_read_s
+
+
+@pytest.mark.parametrize("name", ["Llama 3 70B", "DeepSeek-V3", "Kimi-K2.5", "gpt-oss-120b"])
+@pytest.mark.parametrize("weights", ["bf16", "fp8", "fp4", "int4", "mxfp4"])
+def test_bytes_in_16_bits_are_among_those_outside_experts(name, weights):
+    stored = stored_in(deployments.served(name), weights)
+    assert 0 < stored.wide_bytes <= stored.common_bytes
+    assert (stored.wide_bytes > stored.common_bytes / 2) == (stored.dense == "bf16")
 
 
 @pytest.mark.parametrize("model", [DENSE, MIXTURE], ids=["dense", "mixture"])
@@ -376,6 +402,10 @@ def test_a_row_of_inferencex_as_it_is_written():
         ("fp8_block", "fp8"),
         ("float8_e4m3fn", "fp8"),
         ("W4A8", "int4"),
+        ("W4A16_NVFP4", "fp4"),
+        ("NVFP4_AWQ", "fp4"),
+        ("auto", "bf16"),
+        ("AutoRound", ""),
         ("", ""),
     ],
 )

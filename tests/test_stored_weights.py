@@ -14,7 +14,7 @@ from llm_economics.checkpoints.published import stored_as
 from llm_economics.evidence import deployments
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.formulas.hardware import STORED_BYTES
+from llm_economics.formulas.hardware import SCHEMES, STORED_BYTES
 from llm_economics.formulas.serving import model_from_parameters, stored_in
 
 service, model = Command("service"), Command("model")
@@ -37,6 +37,16 @@ def gptq(o, i, indices=True):
 
 
 awq = partial(gptq, indices=False)
+
+
+def symmetric(o, i):
+    """compressed-tensors' W4A16: eight weights a word, a BF16 scale for 128, the shape."""
+    return o * i // 2 + 2 * o * i // 128 + 16
+
+
+def micro(o, i, size=1 / 2):
+    """A byte for 32 weights."""
+    return int(size * o * i) + o * i // 32
 
 
 def blocks(o, i):
@@ -89,6 +99,13 @@ HELD = {
 }
 
 
+NAMED = {"mxfp4": micro, "nvfp4": nvfp4, "mxfp8": partial(micro, size=1), "awq": awq, "gptq": gptq, "w4a16": symmetric}
+HELD |= {("Llama 3 70B", scheme): llama_70b(form) for scheme, form in NAMED.items()}
+HELD |= {("DeepSeek-V3", scheme): deepseek(*[NAMED[scheme]] * 4) for scheme in ("mxfp8", "awq", "gptq", "w4a16")}
+HELD |= {("DeepSeek-V3", scheme): deepseek(*[NAMED[scheme]] * 2, plain, NAMED[scheme]) for scheme in ("mxfp4", "nvfp4")}
+HELD |= {("Kimi-K2.5", "w4a16"): HELD["Kimi-K2.5", "int4"], ("gpt-oss-120b", "mxfp4"): gpt_oss()}
+
+
 def test_the_checkpoints_by_hand_are_those_that_are_published():
     assert HELD["Kimi-K2.5", "int4"] == 594_206_457_856
     assert HELD["gpt-oss-120b", "fp4"] == 65_248_815_744
@@ -103,6 +120,94 @@ def test_every_command_counts_the_bytes_of_the_scheme(name, weights):
     assert service.answer(name, *ON, "--weights", weights)["held_bytes"] == held
     asked = ("--system", "B200", "--accelerators", 8, "--weights", weights)
     assert model.answer(name, *asked)["held_bytes"] == held
+
+
+PUBLISHED_AS = {
+    "mxfp4": {"gpt-oss-20b", "gpt-oss-120b", "DeepSeek-V4-Flash", "DeepSeek-V4-Pro"},
+    "nvfp4": {"Gemma 4 31B"},
+    "w4a16": {"Kimi-K2.5"},
+}
+
+
+@pytest.mark.parametrize("scheme", NAMED)
+def test_every_model_counts_the_scales_of_the_scheme_that_is_named(scheme):
+    """Its own weights where it is published so, else those of the scheme, never another's of the same width."""
+    for row in facts.records("models"):
+        published = facts.published(row["model"])
+        own, found = published.checkpoint, stored_as(published, scheme)
+        said = {"w4a16": "compressed-tensors int4"}.get(scheme, scheme)
+        if row["model"] in PUBLISHED_AS.get(scheme, ()):
+            assert found is own, row["model"]
+        else:
+            assert said in found.scheme and found.weights == SCHEMES[scheme], row["model"]
+        counted = stored_in(deployments.served(row["model"]), scheme)
+        assert services.held_bytes(deployments.served(row["model"]), scheme) == pytest.approx(found.loaded_bytes)
+        assert (counted.weights, counted.scheme) == (scheme, found.scheme)
+
+
+@pytest.mark.parametrize("weights", ["MXFP4", "nvfp4", "AWQ", "w4a16", "W4A16_NVFP4", "mxfp8", "fp8"])
+def test_a_scheme_is_asked_for_by_every_command_and_table(weights):
+    values = {"m": "fp4", "n": "fp4", "a": "int4", "w": "int4", "f": "fp8"}[weights[0].lower()]
+    values = {"W4A16_NVFP4": "fp4", "mxfp8": "fp8"}.get(weights, values)
+    asked = ("DeepSeek-V3", "--system", "B200", "--accelerators", 8, "--weights", weights)
+    one, other = service.answer(*asked, "--concurrency", 1), model.answer(*asked)
+    assert one["weights"] == other["precisions"]["weights"] == values and one["scheme"] == other["scheme"]
+    assert one["held_bytes"] == pytest.approx(other["held_bytes"])
+    row = {"model": "DeepSeek-V3", "hardware": "b200", "n_acc": "8", "precision": weights, "isl": "1", "osl": "1"}
+    told = deployments.asked(row | {"concurrency": "1"})
+    assert services.held_bytes(deployments.served(told.name), told.weights) == one["held_bytes"]
+
+
+NAMES = {
+    ("amd/DeepSeek-R1-0528-MXFP4-Preview", ""): "mxfp4",
+    ("amd/DeepSeek-R1-0528-MXFP4-Preview", "fp4"): "mxfp4",
+    ("amd/DeepSeek-R1-0528-MXFP4-Preview", "fp8"): "fp8",
+    ("Qwen/Qwen3-32B-AWQ", ""): "awq",
+    ("Qwen/Qwen3-32B-AWQ", "int4"): "awq",
+    ("Qwen/Qwen3-32B", "nvfp4"): "nvfp4",
+    ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w4a16", ""): "w4a16",
+    ("nvidia/Llama-3.3-70B-Instruct-FP4", ""): "fp4",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), NAMES)
+def test_a_models_name_says_its_scheme_to_service_tables_and_measured(name, said, tmp_path):
+    """A row's floor, a table's and that of one question are of the same bytes."""
+    asked = ("--system", "B200", "--accelerators", 8, "--concurrency", 8, "--input", 1024, "--output", 128)
+    options = ("--weights", said) if said else ()
+    one = service.answer(name, *asked, *options)
+    path = tmp_path / "rows.csv"
+    path.write_text(f"model,hardware,n_acc,precision,isl,osl,concurrency,tpot_ms\n{name},b200,8,{said},1k,128,8,9\n")
+    (row,) = service.answer("--rows", path)["rows"]
+    (own,) = Command("measured").answer(path)["rows"]
+    assert row["floor_ms"] == pytest.approx(one["tpot_ms"]["floor"]) and one["weights"] == own["weights"]
+    assert row["forecast_ms"] == pytest.approx(own["forecast_ms"])
+    assert one["held_bytes"] == services.held_bytes(deployments.served(deployments.model_name(name)), NAMES[name, said])
+    assert own["input_tokens"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("amd/DeepSeek-R1-0528-MXFP4-Preview", "mxfp4"),
+        ("nvidia/gpt-oss-120b-NVFP4", "nvfp4"),
+        ("Qwen/Qwen3-32B-AWQ", "awq"),
+        ("openai/gpt-oss-120b-w-mxfp4", None),
+        ("moonshotai/Kimi-K2.5-W4A16", None),
+    ],
+)
+def test_a_name_of_another_scheme_than_the_catalogs_is_noted(name, other):
+    notes = [note for note in model.answer(name)["notes"] if note.startswith("the name says")]
+    assert [note.rpartition(": ")[2] for note in notes] == ([f"--weights {other} counts the other"] if other else [])
+
+
+def test_the_leaked_gpt4_is_held_alike_by_service_and_frontier():
+    """Scales as of any model that is not published in a format, and attention in 16 bits beside experts in four."""
+    for weights in ("fp8", "fp4", "mxfp4", "int4", "bf16"):
+        told = service.answer("gpt-4-leak", "--system", "GB200 NVL72", "--concurrency", 1, "--weights", weights)
+        searched = facts.served_models("gpt-4-leak", (weights,))[weights]
+        assert told["held_bytes"] == pytest.approx(searched.weight_bytes)
+        assert searched.expert_bytes == 111e9 * STORED_BYTES[weights]
 
 
 def test_a_checkpoint_in_a_folder_is_held_as_it_declares(tmp_path):

@@ -35,6 +35,9 @@ def load(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Path |
             text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            if isinstance(error, FileNotFoundError) and path.parent.is_dir():
+                held = ", ".join(sorted([each.name for each in path.parent.iterdir()])[:5])
+                reason = f"{reason}; the folder holds {held[:120] or 'nothing'}"
             raise refused("config", path, f"it cannot be read ({reason})") from error
     else:
         text = str(source)

@@ -183,10 +183,24 @@ def _known(model_type: Any) -> bool:
     return isinstance(model_type, str) and model_type in FAMILIES
 
 
+_OTHERS = {
+    "an engine of TensorRT-LLM": {"pretrained_config"},
+    "a checkpoint of TensorRT-LLM": {"architecture", "num_hidden_layers"},
+    "the params.json of Meta or Mistral": {"dim", "n_layers"},
+    "the genai_config.json of ONNX Runtime": {"model"},
+    "a file of Megatron": {"num_layers", "padded_vocab_size"},
+    "a file of CTranslate2": {"bos_token", "unk_token", "layer_norm_epsilon"},
+}
+"""Other descriptions of models, which have no ``model_type``, by keys that only they have together."""
+
+
 def _model_type(given: Mapping[str, Any]) -> str:
     model_type = given.get("model_type")
     known = f"known are {', '.join([*_FIRST, '…'])} ({len(FAMILIES)} in all)"
     if model_type is None:
+        other = next((whose for whose, keys in _OTHERS.items() if keys <= set(given)), None)
+        if other:
+            raise refused("model_type", None, f"this is {other}; the config.json of the model's repository is needed")
         raise refused("model_type", None, f"it must be given; {known}")
     if _known(model_type):
         return model_type

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from llm_economics.checkpoints.config import is_weights
 from llm_economics.checkpoints.config import load as load_config
 from llm_economics.checkpoints.families import Config, read
-from llm_economics.checkpoints.quantisation import PUBLISHED, SIDE_FILES
+from llm_economics.checkpoints.quantisation import SIDE_FILES, usual
 from llm_economics.checkpoints.sizes import is_sized
 from llm_economics.checkpoints.stored import Checkpoint, read_checkpoint
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.elementwise import ParameterError, check_choice
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, SCHEMES, STORED_BYTES, Accelerator, values_in
 from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.serving import ServedModel, Stored, model_from_architecture
 
@@ -102,7 +102,10 @@ def _has_weights(path: Path) -> bool:
 
 @record
 class Precisions:
-    """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are."""
+    """In what a model is held and computed; ``as_stored``: the weights are those of the checkpoint, as they are.
+
+    ``weights`` may name a scheme (:data:`hardware.SCHEMES`).
+    """
 
     weights: str
     arithmetic: str
@@ -133,15 +136,19 @@ def precisions(
     ParameterError
         If a name is not known, or the chip has no such arithmetic.
     """
-    for name, value in (("precision", precision), ("weights", weights), ("kv", kv)):
+    for name, value, allowed in (
+        ("precision", precision, STORED_BYTES),
+        ("weights", weights, STORED_BYTES),
+        ("kv", kv, BYTES_PER_VALUE),
+    ):
         if value is not None:
-            check_choice(name, value, BYTES_PER_VALUE)
+            check_choice(name, value, allowed)
     stored = model.checkpoint
     held = weights or precision or (stored.weights if stored else "bf16")
-    as_stored = stored is not None and held == stored.weights
+    as_stored = stored is not None and is_stored_in(stored, held)
     if arithmetic is None:
-        able = held
-        if as_stored and precision is None and held not in ("bf16", "fp16", "fp32"):
+        able = values_in(held)
+        if as_stored and precision is None and able not in ("bf16", "fp16", "fp32"):
             able = stored.arithmetic  # None: unpacked to 16 bits before it is used
         arithmetic = able if able in chip.peak_flops and able != "int4" else _sixteen_bits(chip)
     else:
@@ -176,12 +183,23 @@ def _cache(scheme: str | None) -> str:
 
 
 def stored_as(model: Published, weights: str) -> Checkpoint:
-    """The bytes of a model at a precision of its weights: its own checkpoint's, or those of the usual scheme."""
-    if model.checkpoint is not None and model.checkpoint.weights == weights:
+    """The bytes of a model at a precision or in a scheme: its own checkpoint's, or those of the usual scheme."""
+    if model.checkpoint is not None and is_stored_in(model.checkpoint, weights):
         return model.checkpoint
-    check_choice("weights", weights, BYTES_PER_VALUE)
-    usual = "fp4 but attention" if weights == "fp4" and model.architecture.n_experts else weights
-    return read_checkpoint(dict(PUBLISHED[usual]), model.architecture)
+    check_choice("weights", weights, STORED_BYTES)
+    return read_checkpoint(usual(weights, model.architecture.n_experts > 0), model.architecture)
+
+
+_SPOKEN = {"w4a16": "compressed-tensors int4", "mxfp4": "experts fp4"}
+"""How a checkpoint's scheme says one of :data:`hardware.SCHEMES` where it does not name it."""
+
+
+def is_stored_in(checkpoint: Checkpoint, weights: str) -> bool:
+    """Whether a checkpoint stores its weights in that format or scheme."""
+    if weights not in SCHEMES:
+        return checkpoint.weights == weights
+    scheme = checkpoint.scheme.lower()
+    return (weights in scheme or _SPOKEN.get(weights, weights) in scheme) and checkpoint.weights == SCHEMES[weights]
 
 
 def served(model: Published, how: Precisions) -> ServedModel:
@@ -205,11 +223,13 @@ def _held(base: ServedModel, checkpoint: Checkpoint, weights: str) -> Stored:
         common += experts
     lookup = parts.get("lookup", 0) + parts.get("vision", 0)
     padding = _mxfp4_padding(base) if checkpoint.scheme.startswith("mxfp4") else 0.0
-    return Stored(weights, checkpoint.outside if base.experts else weights, common, each, lookup, padding)
+    outside = checkpoint.outside if base.experts else values_in(weights)
+    wide = min(checkpoint.wide, common) if BYTES_PER_VALUE[values_in(weights)] < 2 else common
+    return Stored(weights, outside, common, each, lookup, padding, checkpoint.scheme, wide)
 
 
 def counted(model: Published, kv: str = "bf16") -> ServedModel:
-    """A model counted in 16 bits, that knows what it takes in every narrower format.
+    """A model counted in 16 bits, that knows what it takes in every narrower format and scheme.
 
     Raises
     ------
@@ -218,7 +238,7 @@ def counted(model: Published, kv: str = "bf16") -> ServedModel:
     """
     base = in_precisions(model, "bf16", kv)
     plain = model_from_architecture(model.architecture)
-    narrow = [name for name, size in BYTES_PER_VALUE.items() if size < 2]
+    narrow = [name for name, size in STORED_BYTES.items() if size < 2]
     return replace(base, stored=tuple([_held(plain, stored_as(model, name), name) for name in narrow]))
 
 

@@ -689,3 +689,32 @@ and most files that it wrote have; GPTQ takes as much); experts alone in MXFP4 (
 (Kimi-K2). Nvidia's NVFP4 files of mixtures leave queries, keys and values in 16 bits, and quantise what comes out of
 attention (github.com/ai-dynamo/aiconfigurator/pull/1423 of DeepSeek-V3.1 and V3.2, sgl-project/sglang/pull/18189 of
 Qwen3-235B), and mixers without attention (NVIDIA/Model-Optimizer/pull/1687)."""
+
+_NAMED: dict[str, dict[str, Any]] = {
+    "mxfp8": {"quantization_config": {"quant_method": "modelopt", "quant_algo": "MXFP8", "ignore": ["lm_head"]}},
+    "gptq": {"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}},
+    "w4a16": {
+        "quantization_config": {
+            "quant_method": "compressed-tensors",
+            "format": "pack-quantized",
+            "ignore": ["lm_head"],
+            "config_groups": {
+                "group_0": {
+                    "targets": ["Linear"],
+                    "weights": {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 128},
+                }
+            },
+        }
+    },
+}
+
+
+def usual(weights: str, mixture: bool) -> dict[str, Any]:
+    """What a configuration would say of weights in a format or scheme that a model is not published in.
+
+    MXFP4 leaves out what NVFP4 does; W4A16 is compressed-tensors' preset of that name, of groups of 128.
+    """
+    if weights == "mxfp4":
+        return {"quantization_config": usual("fp4", mixture)["quantization_config"] | {"quant_algo": "MXFP4"}}
+    named = {"nvfp4": "fp4", "awq": "int4"}.get(weights, weights)
+    return dict(_NAMED.get(named) or PUBLISHED["fp4 but attention" if named == "fp4" and mixture else named])

@@ -20,6 +20,7 @@ from llm_economics.checkpoints.sizes import INDEX, Sizes, is_sized, read_sizes
 from llm_economics.formulas.architecture import Architecture
 from llm_economics.formulas.architecture import parameters as total_of
 from llm_economics.formulas.blocks import Layer, Weight, vector
+from llm_economics.formulas.hardware import BYTES_PER_VALUE
 from llm_economics.formulas.records import field, record, replace
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class Checkpoint:
         Bytes by :data:`PARTS`.
     weights, arithmetic
         Precision of most weights, and of the products that an engine makes with them (None: 16 bits).
-    outside
-        Precision of most bytes of the common part.
+    outside, wide
+        Precision of most bytes of the common part, and how many of them are in 16 bits or more.
     blocks
         Rows and columns that no split may cut, by part of a layer, as :class:`quantisation.Format` has them.
     """
@@ -71,6 +72,7 @@ class Checkpoint:
     arithmetic: str | None = None
     block: tuple[int, int] = (1, 1)
     outside: str = "bf16"
+    wide: int = 0
 
     @property
     def bits_per_parameter(self) -> float | None:
@@ -254,6 +256,14 @@ _AS_GIVEN = ("modelopt", "auto-round", "mlx")
 """Tools that write such routers and buffers in the type of the weights they were given."""
 
 
+def _common(sizes: Counter[str]) -> dict[str, Any]:
+    """Precision of most bytes of a common part, and how many are in 16 bits or more, from its bytes by precision."""
+    return {
+        "outside": max(sizes, key=lambda name: sizes[name], default="bf16"),
+        "wide": sum(size for name, size in sizes.items() if BYTES_PER_VALUE.get(name, 1.0) >= 2),
+    }
+
+
 def of_declaration(architecture: Architecture, declaration: Declaration, config: Mapping[str, Any]) -> Checkpoint:
     """The bytes of an architecture stored as ``declaration`` says."""
     value = dtype_bytes(config)
@@ -306,7 +316,7 @@ def of_declaration(architecture: Architecture, declaration: Declaration, config:
         parts=dict(parts),
         **_precisions(most, config),
         block=_widest([form for form in formats if form]),
-        outside=max(outside, key=lambda name: outside[name], default="bf16"),
+        **_common(outside),
     )
 
 
@@ -565,7 +575,7 @@ def of_table(
         parts=dict(parts),
         **precisions,
         block=block,
-        outside=max(outside, key=lambda name: outside[name], default="bf16"),
+        **_common(outside),
     )
 
 
@@ -881,7 +891,7 @@ def _of_gguf(table: Table) -> Checkpoint:
         warnings=tuple(warnings),
         parts=dict(parts),
         weights=_gguf_precision(most),
-        outside=max(outside, key=lambda name: outside[name], default="bf16"),
+        **_common(outside),
     )
 
 

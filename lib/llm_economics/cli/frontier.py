@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_economics.cli.model import known, precision_options, unlike_its_name
+from llm_economics.cli.model import format_named, known, precision_options, system_of, unlike_its_name
 
 if TYPE_CHECKING:
     from llm_economics.evidence.search import Frontier
@@ -107,11 +106,11 @@ def frontier(
 
     max_tpot_ms = check_range("--max-tpot-ms", math.inf if max_tpot_ms is None else max_tpot_ms, 0, open_low=True)
     max_ttft_s = check_range("--max-ttft-s", math.inf if max_ttft_s is None else max_ttft_s, 0, open_low=True)
-    system = _system(system_name, accelerators)
-    asked = {"weights": weights and weights.lower(), "arithmetic": arithmetic and arithmetic.lower()}
-    asked["kv"] = kv and kv.lower()
+    system = system_of(system_name, accelerators)
+    given = {"weights": weights, "arithmetic": arithmetic, "kv": kv}
+    asked = {name: format_named(name, value) for name, value in given.items()}
     notes: list[str] = []
-    wanted = tuple(p.lower() for p in precisions)
+    wanted = tuple(format_named("precision", precision) for precision in precisions)
     models, computed, cache = _models(model_name, system, wanted, asked, kv_heads, input_tokens + output_tokens, notes)
     limits = search.Limits(max_tpot_ms / 1e3, max_ttft_s)
     assumptions = search.Assumptions(**{name: value for name, value in assumed.items() if value is not None})
@@ -256,17 +255,6 @@ def _expected(point: dict[str, Any]) -> str:
         return "-"
     times = point["expected"]["tpot_ms"]
     return f"{times['value']:.3g} ({times['low']:.3g}-{times['high']:.3g})"
-
-
-def _system(name: str, accelerators: int | None) -> System:
-    from dataclasses import replace
-
-    from llm_economics import facts
-
-    if not (os.path.isfile(name) or name.endswith((".yaml", ".yml", ".json"))):
-        return facts.system(name, accelerators)
-    system = facts.system_from_file(name)
-    return system if accelerators is None else replace(system, accelerators=accelerators)
 
 
 def _record(point: dict[str, Any]) -> dict[str, Any]:

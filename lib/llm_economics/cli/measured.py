@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option("--system", default="", help="On what: a system or accelerator of the catalog, or your own YAML file.")
 @click.option("--accelerators", type=click.IntRange(1, 100_000), help="On how many of it.")
 @click.option(
-    "--weights", default="", help="Format of the weights: bf16, fp8, fp4, int4; as the checkpoint if not given."
+    "--weights",
+    default="",
+    help="Format of the weights (bf16, fp8, fp4, int4) or scheme (nvfp4, mxfp4, ...); the checkpoint's if not given.",
 )
 @click.option("--arithmetic", default="", help="Format that is computed in; by the weights and the chip if not given.")
 @click.option("--kv", default="", help="Format of the KV cache; fp8 beside weights of fp8 or fp4, else 16 bits.")
@@ -115,6 +117,8 @@ def _refusal(answer: Answer) -> str:
 
 def _record(answer: Answer) -> dict[str, Any]:
     """A row: the measured load, floor and forecast in ms a token, and everything that speaks for or against it."""
+    from llm_economics.formulas.hardware import values_in
+
     result, setting = answer.result, answer.setting
     row: dict[str, Any] = dict(result.row or {})
     row |= {"file": result.file, "part": result.part, "tool": result.tool, "version": result.version}
@@ -133,7 +137,7 @@ def _record(answer: Answer) -> dict[str, Any]:
         "model": where.model,
         "system": where.system,
         "accelerators": where.accelerators,
-        "weights": where.weights,
+        "weights": values_in(where.weights),
         "arithmetic": where.arithmetic,
         "kv": where.kv,
         "tensor": where.tensor,
@@ -250,6 +254,7 @@ def _digits(value: float | None, digits: int = 3) -> str:
 def _card(answer: Answer) -> str:
     """All that is known of one row, a line each."""
     from llm_economics.evidence.results import MEANINGS
+    from llm_economics.formulas.questions import BINDS
 
     result, setting = answer.result, answer.setting
     where, measured = setting.deployment, setting.seconds
@@ -273,7 +278,8 @@ def _card(answer: Answer) -> str:
         "measured": f"{_digits(1e3 * measured)} ms a token: {MEANINGS[setting.result.tpot.meaning]}",
         "  from": setting.result.tpot.where,
         "floor": f"{_digits(1e3 * answer.floor_s)} ms",
-        "forecast": f"{value} ms ({low} to {high}): {_digits(answer.ratio)} x the measured; {answer.binds} take most",
+        "forecast": f"{value} ms ({low} to {high}): {_digits(answer.ratio)} x the measured; "
+        f"most of a step is {BINDS[answer.binds]}",
         "uses": f"{answer.mbu:.1%} of the memory bandwidth, {answer.mfu:.1%} of the arithmetic",
         "speed": f"{_digits(1 / measured)} tokens/s for each user, "
         f"{_digits(answer.output_per_s / where.accelerators)} for each accelerator",

@@ -28,7 +28,10 @@ def precision_options(command):
     for name, text in (
         ("--kv", "Precision of the KV cache; the checkpoint's, BF16 if it states none."),
         ("--arithmetic", "Precision of the products; the checkpoint's where the chip has it, else 16 bits."),
-        ("--weights", "Precision of the weights; as the checkpoint stores them if not given."),
+        (
+            "--weights",
+            "Precision of the weights (fp8, fp4, ...) or scheme (nvfp4, mxfp4, ...); the checkpoint's if not given.",
+        ),
     ):
         command = click.option(name, help=text)(command)
     return command
@@ -39,7 +42,9 @@ def precision_options(command):
 @click.option("--context", type=int, help=f"Tokens of each sequence; {DEFAULT_CONTEXT:,} or the most that it has.")
 @click.option("--batch", type=int, default=1, show_default=True, help="Sequences at a time.")
 @click.option(
-    "--system", help="A system or accelerator of the catalog (H200, GB200 NVL72, ...): time a decode step on it."
+    "--system",
+    help="A system or accelerator of the catalog (H200, GB200 NVL72, ...), or your own (a YAML file): time a decode "
+    "step on it.",
 )
 @click.option("--accelerators", type=int, help="How many of it; the fewest that hold the model if not given.")
 @click.option("--precision", help="Shorthand: weights and, where the chip has it, arithmetic; the KV cache is BF16.")
@@ -83,8 +88,7 @@ def _answer(
     allow_padding: bool,
     precisions: Mapping[str, str | None],
 ) -> dict[str, Any]:
-    from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
-    from llm_economics.formulas.hardware import BYTES_PER_VALUE
+    from llm_economics.formulas.elementwise import ParameterError, check_range
     from llm_economics.formulas.memory import MEMORY_SHARE
 
     if context is not None:
@@ -95,10 +99,7 @@ def _answer(
         check_range("accelerators", accelerators, 1, 100_000)
         if system is None:
             raise ParameterError(f"accelerators = {accelerators} is not allowed: it needs --system")
-    asked = {name: value and value.lower() for name, value in precisions.items()}
-    for name, value in asked.items():
-        if value is not None:
-            check_choice(name, value, BYTES_PER_VALUE)
+    asked = {name: format_named(name, value) for name, value in precisions.items()}
     published = known(config)
     if published.architecture is None:
         if system is not None:
@@ -111,6 +112,31 @@ def _answer(
     answer = case.counts()
     answer["systems"] = case.systems()
     return answer if system is None else answer | case.on_system(system, accelerators)
+
+
+def format_named(name: str, value: str | None) -> str | None:
+    """A format as an option gives it, by any of its spellings; of weights it may be a scheme."""
+    from llm_economics.formulas.hardware import BYTES_PER_VALUE
+
+    if value is None or value.lower() in BYTES_PER_VALUE:
+        return value and value.lower()
+    from llm_economics.formulas.offers import format_option
+
+    return format_option(name, value, "")
+
+
+def system_of(name: str, accelerators: int | None = None) -> System:
+    """A system of the catalog, or the reader's own from a file."""
+    import os
+
+    from llm_economics import facts
+
+    if not (os.path.isfile(name) or name.endswith((".yaml", ".yml", ".json"))):
+        return facts.system(name, accelerators)
+    from llm_economics.formulas.records import replace
+
+    system = facts.system_from_file(name)
+    return system if accelerators is None else replace(system, accelerators=accelerators)
 
 
 def known(written: str) -> Published:
@@ -138,11 +164,12 @@ def unlike_its_name(written: str, published: Published, asked: Mapping[str, str 
         return []
     if asked.get("weights") or asked.get("precision"):
         return []
-    from llm_economics.formulas.offers import format_of
+    from llm_economics.checkpoints.published import is_stored_in
+    from llm_economics.formulas.offers import format_of, named_weights
 
-    named, stored = format_of(written.split("/")[-1]), published.checkpoint
+    named, stored = named_weights("", written), published.checkpoint
     held = format_of(stored.weights if stored else "bf16")
-    if not named or named == held:
+    if named in ("", held) or (stored and is_stored_in(stored, named)):
         return []
     return [f"the name says {named}, the catalog has {published.name} in {held}: --weights {named} counts the other"]
 
@@ -260,6 +287,8 @@ class _Case:
         from llm_economics.facts.models import machine, split_of, split_sizes
 
         sizes = split_sizes(served, one.domain_size, self.padding, pipelines=pipelines)
+        if one.scale_out is None:
+            sizes = tuple([size for size in sizes if size[0] <= one.domain_size])
         largest = machine(one, int(sizes[-1][0]))
         if not pipelines and not self.held(served, largest, split_of(sizes[-1])).fits:
             return None
@@ -321,19 +350,20 @@ class _Case:
 
     def on_system(self, name: str, accelerators: int | None) -> dict[str, Any]:
         """A decode step: whether the accelerators hold it, roofline and expectation."""
-        from llm_economics import facts
+        from llm_economics.checkpoints.published import stored_as
         from llm_economics.evidence import calibration
         from llm_economics.facts.models import one_split
+        from llm_economics.formulas.hardware import values_in
         from llm_economics.formulas.serving import decode
 
-        natural = facts.system(name)
+        natural = system_of(name)
         served, how = self.served(natural.accelerator)
         if accelerators is None:
             split = self.fewest(served, natural, pipelines=False) or self.fewest(served, natural)
             split = split or one_split(served, natural.domain_size, natural.accelerators, self.padding, widest=True)
         else:
             split = one_split(served, natural.domain_size, accelerators, self.padding)
-        system = facts.system(name, int(split.accelerators))
+        system = system_of(name, int(split.accelerators))
         held = self.held(served, system, split)
         floor = decode(served, system, self.batch, self.context, split, precision=how.arithmetic)
         expected = calibration.expected_decode(
@@ -343,10 +373,14 @@ class _Case:
             "system": system.name,
             "accelerator": system.accelerator.name,
             "accelerators": int(split.accelerators),
+            "tensor": int(split.tensor),
+            "pipeline": int(split.pipeline),
             "tensor_parallel": int(split.tensor),
             "pipeline_parallel": int(split.pipeline),
             "padded": bool(split.padded > 1),
-            "precisions": {name: getattr(how, name) for name in ("weights", "arithmetic", "kv")},
+            **(used := {"weights": values_in(how.weights), "arithmetic": how.arithmetic, "kv": how.kv}),
+            "precisions": used,
+            "scheme": stored_as(self.published, how.weights).scheme,
             "held_bytes": _whole(round(served.weight_bytes)),
             "reserve_bytes": _whole(round(self.reserve(system, served, split))),
             "cache_tokens": self.cache_tokens(served, system, split),
@@ -478,7 +512,8 @@ def _step_lines(answer: dict[str, Any]) -> list[str]:
     return [
         "",
         title,
-        f"  {'precisions':<13} weights {how['weights']}, arithmetic {how['arithmetic']}, KV cache {how['kv']}",
+        f"  {'precisions':<13} weights {how['weights']} ({answer['scheme']}), arithmetic {how['arithmetic']}, "
+        f"KV cache {how['kv']}",
         f"  {'fits':<13} {fits}",
         f"  {'room':<13} {room}",
         f"  {'floor':<13} {_digits(step['floor'])} ms, bound by {step['binds']}",

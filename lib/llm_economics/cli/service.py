@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", metavar="FILE|FOLDER|NAME", required=False)
 @click.option(
-    "--system", "systems", multiple=True, help='A system or accelerator of the catalog, repeatable, or "all".'
+    "--system",
+    "systems",
+    multiple=True,
+    help='A system or accelerator of the catalog, or your own (a YAML file), repeatable; or "all".',
 )
 @click.option("--accelerators", type=click.IntRange(1, 100_000), help="How many; when ranking, the cheapest number.")
 @click.option("--concurrency", type=float, help="Users at a time; when ranking at a speed, the most that keep it.")
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
 @click.option("--output", type=float, default=1024, show_default=True, help="Tokens of an answer.")
 @click.option(
     "--weights",
-    help="Format of the weights (bf16, fp8, fp4, int4); the checkpoint's, of a 16-bit NAME fp8 where the chip has it.",
+    help="Format of the weights (bf16, fp8, fp4, int4) or scheme (nvfp4, mxfp4, mxfp8, awq, gptq, w4a16); the "
+    "checkpoint's, of a 16-bit NAME fp8 where the chip has it.",
 )
 @click.option("--arithmetic", help="Format of the arithmetic; the checkpoint's, else that of the weights.")
 @click.option("--kv", help="Format of the KV cache; a FILE's, BF16 if it states none; of a NAME fp8 below 16 bits.")
@@ -129,10 +133,10 @@ class Known(Catalog):
         return deployments.formats_of(model, chip, weights, arithmetic, kv)
 
     def system(self, name: str, accelerators: int | None = None) -> System:
-        """By any of its names."""
-        from llm_economics import facts
+        """By any of its names, or from a file."""
+        from llm_economics.cli.model import system_of
 
-        return facts.system(name, accelerators)
+        return system_of(name, accelerators)
 
     def systems(self) -> tuple[str, ...]:
         """All of ``data/systems.csv``."""

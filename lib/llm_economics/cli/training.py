@@ -15,7 +15,7 @@ import click
 @click.option("--usd", type=float, help="The budget.")
 @click.option("--mfu", type=float, help="Model FLOPs utilisation, a fraction of the dense peak.")
 @click.option("--usd-per-hour", type=float, help="Price of one accelerator.")
-@click.option("--system", help="A system or accelerator of the catalog, for its peak.")
+@click.option("--system", help="A system or accelerator of the catalog, or your own (a YAML file), for its peak.")
 @click.option("--precision", help="Format of the arithmetic, for the peak; 16 bits if not given.")
 @click.option("--peak-flops", type=float, help="Instead of a system: dense peak of one accelerator, FLOP/s.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")

@@ -17,8 +17,8 @@ from llm_economics.checkpoints.published import formats
 from llm_economics.facts import models
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import ParameterError
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
-from llm_economics.formulas.offers import Formats, format_of, split
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, STORED_BYTES, Accelerator, System
+from llm_economics.formulas.offers import Formats, format_of, named_weights, split, stored_format
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.serving import ServedModel
 
@@ -178,10 +178,10 @@ def asked(row: Mapping[str, Any]) -> Asked:
     tensor, data, expert = _layout(cells, config, count, attention)
     if cells["precision"].lower() == "auto":
         cells["precision"] = ""
-    weights = format_of(cells["precision"]) or format_of(cells["model"]) or stored_weights(name)
-    if cells["precision"] and not format_of(cells["precision"]):
+    weights = named_weights(cells["precision"], cells["model"]) or stored_weights(name)
+    if cells["precision"] and not stored_format(cells["precision"]):
         raise ParameterError(
-            f"precision = {cells['precision'][:60]!r} is not allowed: it names none of {', '.join(BYTES_PER_VALUE)}"
+            f"precision = {cells['precision'][:60]!r} is not allowed: it names none of {', '.join(STORED_BYTES)}"
         )
     kv = format_of(cells["kv"]) or services.cache_for(weights)
     spec = cells["spec_decoding"].lower()
@@ -362,9 +362,9 @@ def formats_of(model: str, chip: Accelerator, weights: str | None, arithmetic: s
     chips that have it, for that is what such models are mostly served in.
     """
     if not is_file(model):
-        stored = format_of(model.split("/")[-1]) or stored_weights(model_name(model))
+        stored = named_weights("", model) or stored_weights(model_name(model))
         usual = "fp8" if stored == "bf16" and "fp8" in chip.peak_flops else stored
-        return Formats(weights or usual, arithmetic, kv)
+        return Formats(named_weights(weights, model) if weights else usual, arithmetic, kv)
     return formats(facts.published(model), chip, weights, arithmetic, kv)
 
 

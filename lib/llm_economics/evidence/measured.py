@@ -27,6 +27,7 @@ from llm_economics.facts import models
 from llm_economics.formulas import services, serving
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import BYTES_PER_VALUE, System
+from llm_economics.formulas.offers import format_option, named_weights
 from llm_economics.formulas.parallelism import Split
 
 OWN = "own_measurements"
@@ -316,12 +317,13 @@ def _own_system(path: str) -> System:
 
 
 def _weights(result: Result, given: Given, model: str, taken: dict[str, str]) -> str:
+    name = "" if models.is_file(model) and not result.model else result.model or model
     if given.weights and result.row is None:
         taken["weights"] = "option"
-        return _format("weights", given.weights)
+        return named_weights(_format("weights", given.weights), name)
     if result.weights:
         taken["weights"] = "file"
-        return _format("weights", result.weights)
+        return named_weights(_format("weights", result.weights), name)
     if result.weight_bytes and result.parameters:
         size = result.weight_bytes / result.parameters
         fits = [name for name, value in BYTES_PER_VALUE.items() if value <= 1.02 * size] or ["int4"]
@@ -331,6 +333,9 @@ def _weights(result: Result, given: Given, model: str, taken: dict[str, str]) ->
     if given.weights:
         taken["weights"] = "option"
         return _format("weights", given.weights)
+    if named := named_weights("", name):
+        taken["weights"] = "the model's name"
+        return named
     stored = _stored_weights(_catalog(model))
     taken["weights"] = "as the checkpoint stores them" if stored else "assumed: neither the file nor --weights says"
     return stored or "bf16"
@@ -346,10 +351,7 @@ def _stored_weights(model: str) -> str:
 
 
 def _format(name: str, text: str) -> str:
-    found = deployments.format_of(text)
-    if not found:
-        raise ParameterError(f"{name} = {text[:40]!r} is not allowed: it must be one of {', '.join(BYTES_PER_VALUE)}")
-    return found
+    return format_option(name, text, "")
 
 
 def _load(result: Result, given: Given, taken: dict[str, str]) -> tuple[Result, dict[str, float]]:

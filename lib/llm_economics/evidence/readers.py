@@ -184,8 +184,15 @@ def _cell(row: Mapping[str, str], name: str) -> str:
     return next((text_of(row[one]) for one in COLUMNS[name] if row.get(one)), "")
 
 
+def _length(cell: str) -> float | None:
+    """Tokens as ``service --rows`` reads them: "1k" is 1,024; none may be zero."""
+    thousands = re.fullmatch(r"([\d.]+)k", cell.lower())
+    found = number(thousands[1] if thousands else cell.replace(",", ""), zero=True)
+    return 1024 * found if thousands and found else found
+
+
 def _table_row(row: dict[str, str], path: Path, n: int) -> Result:
-    first, output, prompt = number(row.get("ttft_s")), number(_cell(row, "osl")), number(_cell(row, "isl"), zero=True)
+    first, output, prompt = number(row.get("ttft_s")), _length(_cell(row, "osl")) or None, _length(_cell(row, "isl"))
     known = ((name, number(row.get(name)), to_ms) for name, to_ms in MEASURED.items())
     tpot = next((Figure(None, 1e-3 * to_ms(value), where=name) for name, value, to_ms in known if value), None)
     layout = {name: int(count) for name, count in re.findall(r"(?<![a-z])(tp|dp|ep)(\d{1,4})\b", _cell(row, "config"))}

@@ -20,10 +20,10 @@ from llm_economics.facts import store
 from llm_economics.facts.store import CatalogError, load, nearest, plain, records
 from llm_economics.formulas.architecture import Architecture, architecture_from_row
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, System, bytes_per_value
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, System, bytes_per_value, values_in
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.records import replace
-from llm_economics.formulas.serving import ServedModel, model_from_parameters
+from llm_economics.formulas.serving import ServedModel, model_from_parameters, stored_in
 from llm_economics.formulas.splits import Shares, fullest_stage
 
 
@@ -171,7 +171,7 @@ def served_models(
     name
         A model of ``data/models.csv``, "GPT-4 (leaked)", or the path of a ``config.json`` or checkpoint.
     kv
-        Precision of the KV cache; None: that of the weights, but at least 8 bits. Hidden states are BF16.
+        Precision of the KV cache; None: that of the values of the weights, but at least 8 bits. Hidden states are BF16.
     kv_heads
         Of the leaked GPT-4 alone, whose attention is not known for sure: heads that keep keys and values.
         None: 1, multi-query attention, as the leak has it.
@@ -185,7 +185,8 @@ def served_models(
         raise ParameterError("precisions = () is not allowed: at least one is needed")
     if kv is not None:
         check_choice("kv", kv, BYTES_PER_VALUE)
-    cache = {precision: kv or ("fp8" if bytes_per_value(precision) < 1 else precision) for precision in precisions}
+    values = {precision: values_in(precision) for precision in precisions}
+    cache = {name: kv or ("fp8" if bytes_per_value(values[name]) < 1 else values[name]) for name in precisions}
     if is_leaked(name):
         return {precision: _gpt4(precision, cache[precision], kv_heads or 1) for precision in precisions}
     if kv_heads is not None:
@@ -335,7 +336,10 @@ def is_leaked(name: str) -> bool:
 
 
 def _gpt4(precision: str, kv: str, kv_heads: int) -> ServedModel:
-    """The model of ``data/gpt4_leak.csv``; heads of 128, and experts of 8 d² parameters a layer give its width."""
+    """The model of ``data/gpt4_leak.csv``; heads of 128, and experts of 8 d² parameters a layer give its width.
+
+    Nothing of it is published, so its weights are stored as the usual scheme has it, as for bare counts.
+    """
     stated = load("gpt4_leak").set_index("item")["english_value_as_printed"]
     layers = int(re.search(r"(\d+) layers", stated["total params"])[1])
     experts, billions, chosen = (
@@ -344,13 +348,12 @@ def _gpt4(precision: str, kv: str, kv_heads: int) -> ServedModel:
     shared = 1e9 * int(re.search(r"~(\d+)B", stated["attention params"])[1])
     width = 128 * round((1e9 * billions / layers / 8) ** 0.5 / 128)
     check_range("kv_heads", kv_heads, 1, width // 128)
-    return model_from_parameters(
+    plain = model_from_parameters(
         GPT4,
         shared,
         1e9 * billions,
         experts,
         chosen,
-        bytes_per_parameter=bytes_per_value(precision),
         kv_bytes_per_token=2 * layers * kv_heads * 128 * bytes_per_value(kv),
         kv_heads=kv_heads,
         layers=layers,
@@ -359,3 +362,5 @@ def _gpt4(precision: str, kv: str, kv_heads: int) -> ServedModel:
         decode_flops_per_key=4.0 * layers * width,
         prefill_flops_per_key=4.0 * layers * width,
     )
+    held = stored_in(plain, precision)
+    return replace(plain, common_bytes=held.common_bytes, expert_bytes=held.expert_bytes)

@@ -22,9 +22,35 @@ BYTES_PER_VALUE: dict[str, float] = {
 }
 """Bytes that one stored value takes at each precision, without scale factors."""
 
-STORED_BYTES = BYTES_PER_VALUE | {"fp8": 1 + 4 / 128**2, "fp4": 0.5 + 1 / 16, "int4": 0.5 + (2 + 0.5) / 128}
-"""The same of a large matrix with its scale factors, in the scheme most used: FP8 with 4 bytes for 128 x 128 values,
-NVFP4 with one for 16, INT4 with a scale and a zero point for 128. INT8 has one scale a row, which is not counted."""
+SCHEMES: dict[str, str] = {
+    "nvfp4": "fp4",
+    "mxfp4": "fp4",
+    "mxfp8": "fp8",
+    "awq": "int4",
+    "gptq": "int4",
+    "w4a16": "int4",
+}
+"""Ways of storing weights that go by a name of their own, and the format of their values."""
+
+STORED_BYTES = BYTES_PER_VALUE | {
+    "fp8": 1 + 4 / 128**2,
+    "fp4": 0.5 + 1 / 16,
+    "int4": 0.5 + (2 + 0.5) / 128,
+    "nvfp4": 0.5 + 1 / 16,
+    "mxfp4": 0.5 + 1 / 32,
+    "mxfp8": 1 + 1 / 32,
+    "awq": 0.5 + (2 + 0.5) / 128,
+    "gptq": 0.5 + (2 + 0.5) / 128,
+    "w4a16": 0.5 + 2 / 128,
+}
+"""The same of a large matrix with its scale factors. Formats take the scheme most used: FP8 has 4 bytes for 128 x 128
+values, FP4 is NVFP4 with one for 16, INT4 has a scale and a zero point for 128. MXFP4 and MXFP8 have a byte for 32,
+compressed-tensors' W4A16 a scale for 128 and no zero point. INT8 has one scale a row, which is not counted."""
+
+
+def values_in(weights: str) -> str:
+    """The format of the values of weights, a name of :data:`BYTES_PER_VALUE`, where a scheme is named as well."""
+    return SCHEMES.get(weights, weights)
 
 
 def bytes_per_value(precision: str) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 
 from llm_economics.formulas import services
 from llm_economics.formulas.elementwise import check_choice
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, SCHEMES, STORED_BYTES, Accelerator, System, values_in
 from llm_economics.formulas.parallelism import Split
 from llm_economics.formulas.records import record, replace
 from llm_economics.formulas.serving import ServedModel
@@ -37,7 +37,10 @@ class Workload:
 
 @record
 class Formats:
-    """Formats of a model on a chip; None for what follows from the others by a rule of the formulas."""
+    """Formats of a model on a chip; None for what follows from the others by a rule of the formulas.
+
+    ``weights`` may name a scheme (:data:`hardware.SCHEMES`) instead.
+    """
 
     weights: str
     arithmetic: str | None = None
@@ -127,7 +130,8 @@ def offer(
         "tensor": deployment.tensor,
         "data": deployment.data,
         "expert": deployment.expert,
-        "weights": deployment.weights,
+        "weights": values_in(deployment.weights),
+        "scheme": services.scheme(deployment.model, deployment.weights),
         "arithmetic": deployment.computes_in,
         "kv": deployment.formats["kv"],
         "concurrency": users,
@@ -201,11 +205,12 @@ def _evidence(deployment: Deployment, factors: dict[str, Any], measured: Measure
 # Formats and layouts
 
 _FORMATS = (
-    (r"int4|uint4|w4a16|w4afp8|w4a8(?!.*fp4)|awq|gptq|(?<![a-z])4 ?bit", "int4"),
-    (r"fp4|float4|w4a4", "fp4"),
+    (r"fp4|float4", "fp4"),
+    (r"int4|uint4|w4a16|w4afp8|w4a8|awq|gptq|(?<![a-z])4 ?bit", "int4"),
+    (r"w4a4", "fp4"),
     (r"int8|w8a8", "int8"),
     (r"fp8|float8|e4m3|e5m2", "fp8"),
-    (r"bf16|bfloat16|fp16|float16|half|auto|16 ?bit", "bf16"),
+    (r"bf16|bfloat16|fp16|float16|(?<![a-z])(half|auto)(?![a-z])|16 ?bit", "bf16"),
 )
 
 
@@ -217,9 +222,28 @@ def format_of(text: str) -> str:
     return next((name for pattern, name in _FORMATS if re.search(pattern, text)), "")
 
 
+def stored_format(text: str) -> str:
+    """The same of weights: the scheme, one of :data:`SCHEMES`, where the text names it, else the format."""
+    found = format_of(text)
+    return next((name for name, values in SCHEMES.items() if values == found and name in text.lower()), found)
+
+
+def named_weights(text: str, model: str) -> str:
+    """The format of weights by a text about them and the last part of a model's name; "" if neither names one.
+
+    The text decides, but a scheme of that format that the name has says more.
+    """
+    said, named = stored_format(text), stored_format(model.split("/")[-1])
+    return named if said in ("", values_in(named)) else said
+
+
 def format_option(name: str, value: str | None, default: str) -> str:
-    """A format as an option gives it."""
-    return default if value is None else check_choice(name, format_of(value) or value.lower(), BYTES_PER_VALUE)
+    """A format as an option gives it; of "weights" or "precision" it may be a scheme."""
+    if value is None:
+        return default
+    if name in ("weights", "precision"):
+        return check_choice(name, stored_format(value) or value.lower(), STORED_BYTES)
+    return check_choice(name, format_of(value) or value.lower(), BYTES_PER_VALUE)
 
 
 def split(tensor: int, data: int = 1, expert: int = 1) -> Split:

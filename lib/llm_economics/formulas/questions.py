@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_economics.formulas import offers
+from llm_economics.formulas import offers, services
 from llm_economics.formulas.elementwise import ParameterError, check_range
 from llm_economics.formulas.hardware import Accelerator, System
 from llm_economics.formulas.offers import Deployment, Formats, Measured, Workload, format_option
@@ -318,10 +318,11 @@ def told(answer: dict[str, Any]) -> str:
     layout = f"tensor {answer['tensor']}" + (f", data {answer['data']}" if answer["data"] > 1 else "")
     layout += f", expert {answer['expert']}" if answer["expert"] > 1 else ""
     formats = f"{answer['weights']} weights, {answer['arithmetic']} arithmetic, {answer['kv']} cache"
+    narrow = ", with scales and what stays in 16 bits" if services.bits(answer["weights"]) < 16 else ""
     facts = {
-        "weights": f"{digits(answer['held_bytes'] / 1e9)} GB a copy, with scales and what stays in 16 bits",
+        "weights": f"{digits(answer['held_bytes'] / 1e9)} GB a copy as {answer['scheme']}{narrow}",
         "fits": "yes" if answer["fits"] else "no: the times are what if",
-        "per token": _band(answer["tpot_ms"]) + f"; {answer['binds']} take most",
+        "per token": _band(answer["tpot_ms"]) + f"; most of a step is {BINDS[answer['binds']]}",
         "first token": _band(answer["ttft_ms"]),
         "speed": f"{digits(answer['tokens_per_s_per_user'])} tokens/s a user, "
         f"{digits(answer['output_tokens_per_s_per_accelerator'])} output tokens/s an accelerator",

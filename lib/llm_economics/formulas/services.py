@@ -9,9 +9,10 @@ t = |r_dense / w, c_dense / u + c_prompt / p| + r_expert / e + c_expert / u + |r
 
 where |x, y| is the root of the sum of squares. Matrix products outside experts read prompts beside decoding (chunked
 prefill): for every step B ÷ output prompts have to be read, and their FLOP hide partly behind the reading of weights.
-Efficiencies w, e, p depend on the width of a format in bits: small kernels take time that does not shrink with their
-bytes. What a layer with latent attention takes beside its reading, and an engine for a layer with experts, are chains
-of small kernels that wait for memory: their time goes with its bandwidth, so they are told in bytes.
+Efficiencies w, e, p depend on the width of a format in bits, and outside experts 16-bit weights have their own beside
+narrower ones: small kernels take time that does not shrink with their bytes. What a layer with latent attention takes
+beside its reading, and an engine for a layer with experts, are chains of small kernels that wait for memory: their time
+goes with its bandwidth, so they are told in bytes.
 
 Where memory holds fewer sequences than users ask, the rest waits, and its wait is part of the time to the first token.
 The floor is the roofline at all efficiencies one, without any fixed time: no service without drafted tokens is below
@@ -31,7 +32,7 @@ from statistics import NormalDist
 from typing import Any
 
 from llm_economics.formulas.elementwise import ParameterError, check_choice, check_range, maximum, minimum, where
-from llm_economics.formulas.hardware import BYTES_PER_VALUE, Accelerator, System
+from llm_economics.formulas.hardware import BYTES_PER_VALUE, STORED_BYTES, Accelerator, System, values_in
 from llm_economics.formulas.memory import reserve_bytes
 from llm_economics.formulas.parallelism import Split, weight_bytes_per_accelerator
 from llm_economics.formulas.records import field, fields, record, replace
@@ -101,15 +102,18 @@ class Constants:
 class Work:
     """What one accelerator has to do, before any constant: seconds at the peaks of its data sheet, bytes and counts.
 
-    ``*_bits`` are widths of formats; ``byte_s`` is a byte at the memory's bandwidth; ``fresh_*`` is a prompt without
-    what a prefix cache holds; ``cached_attention_s`` what its attention to cached tokens adds; ``before_fp8`` and
-    ``other_*`` are 1 or 0.
+    ``*_bits`` are widths of formats; ``wide_*`` is what 16-bit weights take of ``dense_*``, whose others are of
+    ``narrow_bits``; ``byte_s`` is a byte at the memory's bandwidth; ``fresh_*`` is a prompt without what a prefix cache
+    holds; ``cached_attention_s`` what its attention to cached tokens adds; ``before_fp8`` and ``other_*`` are 1 or 0.
     """
 
     sequences: Any
     dense_read_s: Any
     dense_bits: Any
     dense_computed_s: Any
+    wide_read_s: Any
+    wide_computed_s: Any
+    narrow_bits: Any
     expert_read_s: Any
     expert_bits: Any
     expert_computed_s: Any
@@ -129,6 +133,7 @@ class Work:
     arithmetic_bits: Any
     prompts: Any
     fresh_dense_s: Any
+    fresh_wide_s: Any
     fresh_expert_s: Any
     fresh_attention_s: Any
     cached_attention_s: Any
@@ -213,7 +218,7 @@ def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str
 
     Integers of 4 bits are widened to 16 everywhere, and so are 4-bit floats on chips without an FP4 peak.
     """
-    check_choice("weights", weights, BYTES_PER_VALUE)
+    weights = values_in(check_choice("weights", weights, STORED_BYTES))
     wide = next((name for name in ("bf16", "fp16", "fp32") if name in chip.peak_flops), None)
     if weights in chip.peak_flops and weights != "int4":
         return weights
@@ -224,12 +229,12 @@ def arithmetic_for(weights: str, chip: Accelerator, is_moe: bool = False) -> str
 
 def cache_for(weights: str) -> str:
     """Format of the cache where nobody says it: 8-bit floats beside 8-bit and 4-bit floats, else 16 bits."""
-    return "fp8" if weights in ("fp8", "fp4") else "bf16"
+    return "fp8" if values_in(weights) in ("fp8", "fp4") else "bf16"
 
 
 def bits(format_: str) -> float:
-    """Width of a format."""
-    return 8 * BYTES_PER_VALUE[check_choice("format", format_, BYTES_PER_VALUE)]
+    """Width of the values of a format or scheme."""
+    return 8 * BYTES_PER_VALUE[values_in(check_choice("format", format_, STORED_BYTES))]
 
 
 def dense_bits(model: ServedModel, weights: str) -> float:
@@ -264,8 +269,8 @@ def work(
     split
         None: tensor parallelism over the whole system. Without stages (``pipeline`` is 1).
     weights, arithmetic, kv, dense
-        Formats; ``arithmetic`` None: :func:`arithmetic_for`; ``dense`` is that of the weights outside experts where it
-        is not the model's own (:func:`serving.stored_in`).
+        Formats, ``weights`` or a scheme; ``arithmetic`` None: :func:`arithmetic_for`; ``dense`` is that of the weights
+        outside experts where it is not the model's own (:func:`serving.stored_in`).
     cached_share
         Share of the prompt whose keys and values a prefix cache holds.
     drafted
@@ -289,12 +294,15 @@ def work(
     stored = stored_in(model, weights, dense)
     outer_bits, expert_bits, cache_bits = bits(stored.dense), bits(weights), bits(kv)
     narrow = chip.peak(arithmetic)
-    outer = wide if outer_bits == 16 else narrow
+    narrow_bits = outer_bits if outer_bits < 16 else expert_bits
     each = maximum(sequences / split.data, 1.0)
     tokens = each * (1 + drafted)
     context = prompt + output / 2 if context is None else context
     expert_flops = 2 * model.experts_per_token * model.expert_bytes / 2
     dense_flops = model.flops_per_token - expert_flops
+    wide_flops = minimum(stored.wide_bytes, dense_flops)  # of weights of two bytes, two FLOP a token
+    wide_s = wide_flops / tensor / wide
+    dense_s = wide_s + (dense_flops - wide_flops) / tensor / (narrow if narrow_bits < 16 else wide)
     fresh = maximum(prompt * (1 - cached_share), 1.0)
     of_experts = split.data / split.expert_shards
     read, moved = _experts_read(model, split, tokens * split.expert_shards / tensor)
@@ -311,7 +319,10 @@ def work(
         sequences=each,
         dense_read_s=stored.common_bytes / tensor / bandwidth,
         dense_bits=outer_bits,
-        dense_computed_s=tokens * dense_flops / tensor / outer,
+        dense_computed_s=tokens * dense_s,
+        wide_read_s=stored.wide_bytes / tensor / bandwidth,
+        wide_computed_s=tokens * wide_s,
+        narrow_bits=narrow_bits,
         expert_read_s=read * stored.expert_bytes / split.expert_tensor / bandwidth,
         expert_bits=expert_bits,
         expert_computed_s=tokens * expert_flops * of_experts / narrow,
@@ -330,7 +341,8 @@ def work(
         dense_arithmetic_bits=16.0 if outer_bits == 16 else bits(arithmetic),
         arithmetic_bits=bits(arithmetic),
         prompts=each / output,
-        fresh_dense_s=fresh * dense_flops / tensor / outer,
+        fresh_dense_s=fresh * dense_s,
+        fresh_wide_s=fresh * wide_s,
         fresh_expert_s=fresh * expert_flops * of_experts / narrow,
         fresh_attention_s=own_pairs / tensor / wide,
         cached_attention_s=(all_pairs - own_pairs) / tensor / wide,
@@ -397,14 +409,14 @@ def _links(model: ServedModel, system: System, split: Split, tokens):
 def terms(constants: Constants, w: Work, *, engine: bool = True) -> Terms:
     """Seconds of a step; without ``engine`` the sum of its kernels, as tools that time kernels report it."""
     k = constants
-    weight = _by_width(w.dense_bits, k.weight, k.weight_8, k.weight_4)
+    weight = _by_width(w.narrow_bits, k.weight, k.weight_8, k.weight_4)
     expert_4 = where(w.arithmetic_bits < 16, k.expert_narrow, k.expert_widened)
     expert = _by_width(w.expert_bits, k.weight, k.expert_narrow, expert_4)
     cache = _by_width(w.cache_bits, k.kv, k.kv_8, k.kv_8)
-    dense_rate = _by_width(w.dense_arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
     expert_rate = _by_width(w.arithmetic_bits, k.compute, k.compute_narrow, k.compute_narrow)
     slower = _slower(k, w)
-    dense_read, dense_computed = w.dense_read_s / weight, w.dense_computed_s / dense_rate
+    dense_read = w.wide_read_s / k.weight + (w.dense_read_s - w.wide_read_s) / weight
+    dense_computed = w.wide_computed_s / k.compute + (w.dense_computed_s - w.wide_computed_s) / expert_rate
     dense = _both(dense_read, dense_computed)
     quantised = where(w.dense_arithmetic_bits < 16, k.quantised_layer_s, 0.0)
     layers = w.layers * (k.layer_s + quantised) + w.expert_layers * k.expert_layer_s
@@ -413,7 +425,7 @@ def terms(constants: Constants, w: Work, *, engine: bool = True) -> Terms:
     layers = layers + waiting * w.byte_s
     prompts = 0.0
     if engine:
-        beside = _both(dense_read, dense_computed + w.prompts * w.fresh_dense_s / _dense_prompt_rate(k, w)) - dense
+        beside = _both(dense_read, dense_computed + w.prompts * _dense_prompt_seconds(k, w)) - dense
         prompts = beside + w.prompts * (_other_prompt_seconds(k, w) + k.prompt_s)
     return Terms(
         weights_s=slower * dense,
@@ -446,8 +458,10 @@ def _slower(k: Constants, w: Work):
     return other * where(w.before_fp8 > 0, k.before_fp8, 1.0)
 
 
-def _dense_prompt_rate(k: Constants, w: Work):
-    return _by_width(w.dense_arithmetic_bits, k.prompt_16, k.prompt_8, k.prompt_4)
+def _dense_prompt_seconds(k: Constants, w: Work):
+    """Seconds that the reading of one prompt takes in the dense matrices."""
+    rate = _by_width(w.arithmetic_bits, k.prompt_16, k.prompt_8, k.prompt_4)
+    return w.fresh_wide_s / k.prompt_16 + (w.fresh_dense_s - w.fresh_wide_s) / rate
 
 
 def _other_prompt_seconds(k: Constants, w: Work):
@@ -455,6 +469,11 @@ def _other_prompt_seconds(k: Constants, w: Work):
     rate = _by_width(w.arithmetic_bits, k.prompt_16, k.prompt_8, k.prompt_4)
     sent = w.fresh_sent_s / k.link + w.fresh_passed / k.passing_rate
     return w.fresh_expert_s / rate + (w.fresh_attention_s + w.cached_attention_s) / k.prompt_16 + sent
+
+
+def scheme(model: ServedModel, weights: str) -> str:
+    """In which scheme weights are counted: as a checkpoint calls it, else the format's name."""
+    return stored_in(model, weights).scheme or weights
 
 
 def held_bytes(model: ServedModel, weights: str) -> float:
@@ -553,7 +572,7 @@ def forecast(
     drafting = 1 + drafted / maximum(model.layers, 1)
     floor = _step_floor(model, w, weights, running, split, system) / yielded
     tpot = maximum(step.decode_s * drafting / yielded + step.prompts_s, floor)
-    first_floor = w.fresh_dense_s * w.arithmetic_bits / w.dense_arithmetic_bits + w.fresh_expert_s
+    first_floor = w.fresh_dense_s - w.fresh_wide_s * (1 - w.arithmetic_bits / 16) + w.fresh_expert_s
     first = maximum(_first_token(k, w), first_floor)
     queue = (concurrency - running) / running * output * tpot
     request = first + queue + output * tpot
@@ -577,7 +596,7 @@ def forecast(
 
 def _first_token(k: Constants, w: Work):
     """Seconds to the first token without a queue: fixed times, and a prompt whose steps other prompts share."""
-    reading = w.fresh_dense_s / _dense_prompt_rate(k, w) + _other_prompt_seconds(k, w) + w.held_s / k.weight
+    reading = _dense_prompt_seconds(k, w) + _other_prompt_seconds(k, w) + w.held_s / k.weight
     others = 1 + k.first_other * (w.sequences - 1)
     layers = (w.layers + w.expert_layers) * k.first_layer_s
     return k.first_s + _slower(k, w) * (layers + k.first_work * reading * others)
@@ -596,6 +615,6 @@ def _step_floor(model: ServedModel, w: Work, weights: str, sequences, split: Spl
         touched = expected_distinct(model.experts, model.experts_per_token, 1 + INDEPENDENT * maximum(pooled - 1, 0.0))
         one = stored_in(model, weights).expert_bytes / system.accelerator.memory_bandwidth
         experts = touched * one / split.expert_shards
-    dense = w.dense_computed_s * w.arithmetic_bits / w.dense_arithmetic_bits
+    dense = w.dense_computed_s - w.wide_computed_s * (1 - w.arithmetic_bits / 16)
     computed = dense + w.expert_computed_s + w.attention_s * w.arithmetic_bits / 16
     return maximum(maximum(narrowest + experts + w.cache_read_s, computed), w.sent_s)

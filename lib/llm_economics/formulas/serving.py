@@ -38,7 +38,7 @@ from llm_economics.formulas.elementwise import (
     minimum,
     where,
 )
-from llm_economics.formulas.hardware import STORED_BYTES, System, bytes_per_value
+from llm_economics.formulas.hardware import STORED_BYTES, System, bytes_per_value, values_in
 from llm_economics.formulas.parallelism import Split, group_seconds, kv_bytes_per_accelerator
 from llm_economics.formulas.parallelism import weight_bytes_per_accelerator as held_weights
 from llm_economics.formulas.records import record, replace
@@ -170,9 +170,13 @@ class Stored:
     Parameters
     ----------
     weights, dense
-        Format of most weights, and of most bytes outside routed experts where there are any.
+        Format or scheme of most weights, and format of most bytes outside routed experts where there are any.
     common_bytes, expert_bytes, lookup_bytes, padding
         As of a :class:`ServedModel`.
+    scheme
+        How a checkpoint in that format calls itself; "" where only counts are known.
+    wide_bytes
+        Those of ``common_bytes`` that are in 16 bits or more.
     """
 
     weights: str
@@ -181,6 +185,8 @@ class Stored:
     expert_bytes: Any = 0.0
     lookup_bytes: Any = 0.0
     padding: Any = 0.0
+    scheme: str = ""
+    wide_bytes: Any = 0.0
 
 
 @record(kw_only=True)
@@ -313,7 +319,7 @@ class ServedModel:
 
 
 def stored_in(model: ServedModel, weights: str, dense: str | None = None) -> Stored:
-    """The weights of a model that is counted in 16 bits, as they are held in a format.
+    """The weights of a model that is counted in 16 bits, as they are held in a format or a scheme.
 
     Where the model does not say it (``stored``), large matrices are taken with the scales of the usual scheme
     (:data:`hardware.STORED_BYTES`), and 4-bit mixtures with 16 bits outside their experts; ``dense`` overrides the
@@ -328,12 +334,15 @@ def stored_in(model: ServedModel, weights: str, dense: str | None = None) -> Sto
     found = next((one for one in model.stored if one.weights == weights), None)
     if found is not None and dense in (None, found.dense):
         return found
-    outer = dense or ("bf16" if model.is_moe and bytes_per_value(weights) < 1 else weights)
+    outer = dense or ("bf16" if model.is_moe and bytes_per_value(values_in(weights)) < 1 else weights)
     common = model.common_bytes * STORED_BYTES[check_choice("dense", outer, STORED_BYTES)] / 2
+    wide = common if bytes_per_value(values_in(outer)) >= 2 else 0.0
     if found is not None:
-        return replace(found, dense=outer, common_bytes=common)
+        return replace(found, dense=outer, common_bytes=common, wide_bytes=wide)
     lookup = model.lookup_bytes * max(STORED_BYTES[weights] / 2, 1)
-    return Stored(weights, outer, common, model.expert_bytes * STORED_BYTES[weights] / 2, lookup)
+    return Stored(
+        weights, values_in(outer), common, model.expert_bytes * STORED_BYTES[weights] / 2, lookup, wide_bytes=wide
+    )
 
 
 def model_from_parameters(

@@ -76,7 +76,8 @@ def answer(catalog: Catalog, **options: Any) -> dict[str, Any]:
     options = OPTIONS | options
     given = {name: options[name] for name in QUANTITIES if options[name] is not None}
     for name, value in given.items():
-        check_range(name, value, 0, 1 if name == "mfu" else 1e30, open_low=True)
+        low = 1e9 if name == "peak_flops" else 0.0  # less was meant in TFLOP/s
+        check_range(name, value, low, 1 if name == "mfu" else 1e30, open_low=True)
     chip = precision = None
     if options["system"] is not None:
         if "peak_flops" in given:
@@ -215,5 +216,5 @@ def _shown(name: str, value: float | None) -> str:
 
 def told(found: dict[str, Any]) -> str:
     """A run in lines, with how each number follows."""
-    lines = [f"  {one['name']:<22}{one['shown']:<20}{one['formula']} = {one['numbers']}" for one in workings(found)]
+    lines = [f"  {one['name']:<22}{one['shown']:<19} {one['formula']} = {one['numbers']}" for one in workings(found)]
     return "\n".join([said(found), *lines])

@@ -119,7 +119,8 @@ def _record(made: Any) -> dict[str, Any]:
     plain_data = dataclasses.asdict(made)
     if hasattr(made, "windows"):
         plain_data["windows"] = [tuple(reach) for reach in made.windows]
-        plain_data["stored"] = [dataclasses.astuple(one) for one in made.stored]
+        offered = [one for one in made.stored if one.weights in BYTES_PER_VALUE]  # by the form
+        plain_data["stored"] = [dataclasses.astuple(one) for one in offered]
     return plain_data
 
 
