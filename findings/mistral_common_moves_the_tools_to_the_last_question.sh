@@ -45,7 +45,7 @@ def tekken(number):
     return MistralTokenizer.from_file(f"tekken_v{number}.json")
 
 
-def shared(one, other):
+def alike(one, other):
     return next((n for n, (left, right) in enumerate(zip(one, other)) if left != right), min(len(one), len(other)))
 
 
@@ -56,7 +56,7 @@ def read(tokenizer, start, tools):
         messages.append(UserMessage(content=f"Is there anything on shelf {turn} in Paris?"))
         asked = tokenizer.encode_chat_completion(ChatCompletionRequest(messages=messages, tools=tools)).tokens
         total += len(asked)
-        new += len(asked) - max((shared(asked, each) // BLOCK * BLOCK for each in seen), default=0)
+        new += len(asked) - max((alike(asked, each) // BLOCK * BLOCK for each in seen), default=0)
         seen.append(asked)
         messages.append(AssistantMessage(content=f"There are {turn} boxes on it."))
     return total, new
