@@ -8,6 +8,7 @@ import json
 import zipfile
 
 import pytest
+from command import Command
 
 from llm_economics.checkpoints import sizes
 from llm_economics.checkpoints.published import from_files
@@ -51,6 +52,13 @@ def test_openvino_beside_the_configuration_of_its_source(tmp_path, size, weights
         assert stored.read_from == "size of openvino_model.bin"
         assert "gives 4,721,152 B (bf16)" in stored.warnings[0]
         assert sum(stored.parts.values()) == size and found.architecture is not None
+
+
+def test_the_bits_of_a_parameter_are_told_once(tmp_path):
+    put(tmp_path, {"openvino_model.bin": OPENVINO_4, "openvino_model.xml": 300_000})
+    shown = Command("model")(tmp_path).stdout
+    assert "B as openvino, 5.9 bits a parameter\n" in shown
+    assert shown.count("bits a parameter") == 1
 
 
 def test_experts_have_their_share_of_a_smaller_file(tmp_path):

@@ -453,7 +453,8 @@ def _stored_lines(checkpoint: dict[str, Any] | None) -> list[tuple[str, str]]:
     if checkpoint is None:
         return [("checkpoint", "none is published; BF16 is assumed")]
     bits, kv = checkpoint["bits_per_parameter"], checkpoint["kv_scheme"]
-    each = f", {bits:.3f} bits a parameter" if bits else ""
+    told = "bits a parameter" in checkpoint["scheme"]
+    each = f", {bits:.3f} bits a parameter" if bits and not told else ""
     lines = [
         ("checkpoint", f"{checkpoint['bytes']:,} B as {checkpoint['scheme']}{each}"),
         (
