@@ -1,12 +1,14 @@
 """How long a rerun of the book takes, beside an older state of it and beside what one would take instead.
 
-    python benchmarks/run_book.py --base FOLDER [--only NAME…] [--rounds 5] [--builds 1] [--tools PYTHON] [--store]
+    python benchmarks/run_book.py --base FOLDER [--only NAME…] [--rounds 5] [--builds 1] [--tests 1]
+                                  [--tools PYTHON] [--store]
 
 FOLDER is another checkout of the book; both are run with this interpreter, in turn, and medians are compared. Each
 line says what is run, the seconds of the base and of this checkout, their ratio, the ratio that it may have at most,
 and the most memory of a further run. ``--builds`` races ``make book`` as well, in clones with environments of their
-own. With ``--tools``, an interpreter that has nbmake and pytest-xdist besides what the book needs, the chapters go
-through stock papermill, two at a time, and through nbmake with two workers, and the ratio is to be at least three.
+own, and ``--tests`` the tests that the base has, ours by their names. With ``--tools``, an interpreter that has nbmake
+and pytest-xdist besides what the book needs, the chapters go through stock papermill, two at a time, and through
+nbmake with two workers, and the ratio is to be at least three.
 ``--store`` keeps the time of each chapter in ``benchmarks/times.json``, which the book shows where nothing was run.
 On a machine that does other things as well all times are longer, and ratios waver.
 """
@@ -131,6 +133,44 @@ def builds(base: Path, rounds: int) -> list[str]:
     ]
 
 
+def tests(base: Path, rounds: int) -> str:
+    """A line: the tests of the base, and what has become of them here, by their names, on two workers each."""
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+    seconds: dict[Path, list[float]] = {base: [], HERE: []}
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place, "ours")
+        theirs, ours = collected(base), collected(HERE)
+        chosen = successors(theirs, ours)
+        file.write_text("\n".join(chosen) + "\n", encoding="utf-8")
+        for _ in range(rounds):
+            for book, only in ((base, []), (HERE, [f"@{file}"])):
+                seconds[book].append(timed([*command, *only], book, Path("off")))
+    before, now = (statistics.median(times) for times in seconds.values())
+    return f"{row('tests', before, now, 1 / 2)}    {len(theirs)} and {len(chosen)} of {len(ours)}"
+
+
+def collected(book: Path) -> list[str]:
+    """The names of all tests of a checkout, notebooks' cells among them."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=--nbval --nbval-current-env"]
+    done = subprocess.run(command, cwd=book, env=environment(book, Path("off")), capture_output=True, text=True)
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+RENAMED = {"test_page_as_a_reader_meets_it": "test_page"}
+
+
+def successors(before: list[str], now: list[str]) -> list[str]:
+    """Tests of today that an older state has: by file and name, or wherever the name stands, or the function's."""
+    found: dict[str, None] = {}
+    for name in before:
+        last = name.split("::")[-1]
+        like = [one for one in now if one == name] or [one for one in now if one.split("::")[-1] == last]
+        function = last.split("[")[0]
+        function = RENAMED.get(function, function)
+        found |= dict.fromkeys(like or [one for one in now if one.split("::")[-1].split("[")[0] == function])
+    return list(found)
+
+
 def chapters() -> list[Path]:
     """The chapters of this checkout."""
     return sorted((HERE / "chapters").glob("*.ipynb"))
@@ -193,6 +233,7 @@ def main() -> None:
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--tools")
     asked.add_argument("--builds", type=int, default=0, metavar="ROUNDS")
+    asked.add_argument("--tests", type=int, default=0, metavar="ROUNDS")
     asked.add_argument("--store", action="store_true")
     asked = asked.parse_args()
     print(f"{'':<12}{'before':>9}{'ours':>9}{'ratio':>8}{'at most':>8}    most memory", flush=True)
@@ -200,6 +241,8 @@ def main() -> None:
         print(race(name, asked.base.resolve(), asked.rounds), flush=True)
     for line in builds(asked.base.resolve(), asked.builds) if asked.base and asked.builds else ():
         print(line, flush=True)
+    if asked.base and asked.tests:
+        print(tests(asked.base.resolve(), asked.tests), flush=True)
     for line in stock(asked.tools, asked.rounds) if asked.tools else ():
         print(line, flush=True)
     if asked.store:
