@@ -155,6 +155,12 @@ class TestOnAPhone:
             assert wide == []
 
 
+LOADED = """(found) => Promise.all(found.map((image) => {
+  image.loading = "eager";
+  return image.complete || new Promise((resolve) => { image.onload = resolve; });
+}))"""
+
+
 class TestOnPaper:
     @every_page
     def test_every_figure_is_on_paper(self, contexts, address, page):
@@ -162,7 +168,8 @@ class TestOnPaper:
             figures = visit.tab.locator(".book-chart").count()
             if not figures:
                 return
-            whole = painted(visit.tab.pdf(format="A4"))
             pictures = visit.tab.locator(".book-chart img")
+            pictures.evaluate_all(LOADED)  # or some browsers print before they are there
+            whole = painted(visit.tab.pdf(format="A4"))
             pictures.evaluate_all("(found) => found.forEach((image) => { image.style.visibility = 'hidden'; })")
             assert whole - painted(visit.tab.pdf(format="A4")) >= 15 * figures
