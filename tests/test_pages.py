@@ -157,7 +157,8 @@ class TestOnAPhone:
 
 LOADED = """(found) => Promise.all(found.map((image) => {
   image.loading = "eager";
-  return image.complete || new Promise((resolve) => { image.onload = resolve; });
+  const there = image.complete && image.naturalWidth;
+  return there || new Promise((resolve, reject) => { image.onload = resolve; image.onerror = reject; });
 }))"""
 
 
