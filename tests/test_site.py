@@ -505,6 +505,19 @@ def test_a_build_after_an_edit_is_the_build_from_scratch(small):
     assert "A new section" in entries and '"One figure"' in entries and '"figure"' in entries
 
 
+def test_pictures_are_drawn_beside_a_build_and_one_that_is_refused_ends_it(tmp_path):
+    spec = {"mark": "point", "data": {"values": [{"x": 1}]}, "encoding": {"x": {"field": "x", "type": "quantitative"}}}
+    aside.Pictures().finish()  # of a build that asks for none
+    good, bad = aside.Pictures(), aside.Pictures()
+    for name in ("a", "b", "a"):
+        good.ask(str(tmp_path / name), spec)
+    bad.ask(str(tmp_path / "c"), {"mark": "no such mark"})
+    good.finish()
+    assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() and "<svg" in (tmp_path / "a").read_text()
+    with pytest.raises(subprocess.CalledProcessError):
+        bad.finish()
+
+
 def test_no_build_runs_a_notebook_or_imports_what_would():
     code = "import sys, llm_economics.site, myst_nb.sphinx_ as ours; print(*sys.modules, ours.create_client.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

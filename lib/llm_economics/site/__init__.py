@@ -113,7 +113,7 @@ def _configure(app: Any, config: Any) -> None:
 def _start_bundle(app: Any) -> None:
     """Let another process make the Vega bundle while the pages are built; it takes seconds."""
     app.env.book_entries = getattr(app.env, "book_entries", {})
-    app.book_bundle, app.book_waiting, app.book_heads = None, {}, {}
+    app.book_bundle, app.book_pictures, app.book_heads = None, aside.Pictures(), {}
     if app.env.config_status == CONFIG_OK and "cite" in app.env.domains:
         AsWritten.formatted |= {
             (one.formatted_entry.label, one.formatted_entry.key): (one.entry, one.formatted_entry)
@@ -146,7 +146,6 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
         elif error is None:
             raise ExtensionError("vl_convert could not make the Vega bundle")
     if error is None and app.builder.format == "html":
-        aside.draw(app.book_waiting)
         if answering.PAGE in app.env.found_docs:
             answering.write(Path(app.outdir))
         sharing.write_claims(Path(app.outdir), Path(app.srcdir) / "chapters")
@@ -154,6 +153,7 @@ def _finish_bundle(app: Any, error: Exception | None) -> None:
         sharing.write_sitemap(app)
         sharing.write_told(Path(app.outdir))
         _slim(Path(app.outdir))
+        app.book_pictures.finish()
 
 
 def _slim(outdir: Path) -> None:

@@ -6,14 +6,17 @@ place for each cell's code, and of each figure its picture.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from docutils import nodes
@@ -26,8 +29,9 @@ PICTURES = "_static/figures"
 
 _DRAW = """
 import json, sys
-from llm_economics.book import drawing, tracing
-for path, spec in json.load(sys.stdin).items():
+from llm_economics.book import drawing
+for line in sys.stdin:
+    path, spec = json.loads(line)
     with open(path, "w", encoding="utf-8") as file:
         file.write(drawing.svg(spec))
 """
@@ -139,7 +143,7 @@ def _pictures(app: Any, page: str, figure: Mapping[str, Any], alt: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(wide, encoding="utf-8")
     small = charts.narrow(charts.standing(spec) if over else spec)
-    app.book_waiting[_picture_path(app, f"{name}.svg")] = small
+    app.book_pictures.ask(_picture_path(app, f"{name}.svg"), small)
     folder = "../" * page.count("/") + PICTURES
     width, height = charts.size(wide)
     return (
@@ -175,26 +179,44 @@ def _picture_path(app: Any, name: str) -> str:
     return str(Path(app.outdir) / PICTURES / name)
 
 
-def draw(waiting: Mapping[str, Mapping[str, Any]]) -> None:
-    """Draw the pictures for phones, in two processes side by side.
+class Pictures:
+    """The pictures for phones, drawn in another process while the pages are made."""
 
-    Raises
-    ------
-    subprocess.CalledProcessError
-        If a picture cannot be drawn.
-    """
-    items = list(waiting.items())
-    halves = [dict(items[start::2]) for start in (0, 1) if items[start::2]]
-    started = [subprocess.Popen([sys.executable, "-c", _DRAW], stdin=subprocess.PIPE, text=True) for _ in halves]
-    for process, half in zip(started, halves, strict=True):
-        process.stdin.write(json.dumps(half))
-        process.stdin.close()
-    for process in started:
-        if process.wait():
-            raise subprocess.CalledProcessError(process.returncode, "vl_convert")
-    for path in waiting:
-        file = Path(path)
-        file.write_text(charts.dressed(file.read_text(encoding="utf-8")), encoding="utf-8")
+    def __init__(self) -> None:
+        self._paths: dict[str, None] = {}
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._process: subprocess.Popen | None = None
+
+    def ask(self, path: str, spec: Mapping[str, Any]) -> None:
+        """Have a picture drawn into a file."""
+        if self._process is None:
+            self._process = subprocess.Popen([sys.executable, "-c", _DRAW], stdin=subprocess.PIPE, text=True)
+            self._feeder = threading.Thread(target=self._feed, daemon=True)
+            self._feeder.start()
+        self._paths[path] = None
+        self._lines.put(json.dumps([path, spec]) + "\n")
+
+    def _feed(self) -> None:
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # the process itself says why it ended
+            for line in iter(self._lines.get, ""):
+                pipe.write(line)
+
+    def finish(self) -> None:
+        """Wait until all are drawn.
+
+        Raises
+        ------
+        subprocess.CalledProcessError
+            If a picture cannot be drawn.
+        """
+        if self._process is None:
+            return
+        self._lines.put("")
+        self._feeder.join()
+        if self._process.wait():
+            raise subprocess.CalledProcessError(self._process.returncode, "vl_convert")
+        for path in map(Path, self._paths):
+            path.write_text(charts.dressed(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def assumptions(source: str) -> list[dict[str, str]]:
